@@ -1,0 +1,6 @@
+"""Kelly's framework: find, train, check and ship small real-time music models."""
+
+__version__ = "0.1.0"
+
+API_VERSION = 1
+"""Version of the plugin interface. A plugin module states the one it was written for as `KELLY_API`."""

@@ -1,0 +1,42 @@
+"""What an exporter gets and what a runtime offers: the two sides of an artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from kelly_core.contract import Contract
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportBundle:
+    """A trained model on its way into a file.
+
+    Attributes:
+        module: In evaluation mode, on the CPU; positional inputs and outputs in the contract's order.
+        contract: Names, shapes and dtypes; `artifacts` still empty.
+        example: Real inputs, batch 1, by name.
+        metadata: Text to store inside the file where the format can: labels, features, versions,
+            checksum of the checkpoint.
+    """
+
+    module: nn.Module
+    contract: Contract
+    example: Arrays
+    metadata: Mapping[str, str]
+
+
+class Runner(Protocol):
+    """A loaded artefact in its runtime."""
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Outputs by name for inputs by name. Thread-safe."""
+        ...

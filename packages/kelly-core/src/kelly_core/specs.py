@@ -1,0 +1,185 @@
+"""What a plugin declares: frozen, light descriptions. Nothing here imports a heavy library."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from kelly_core.errors import PluginError
+
+Dim = int | str
+"""One dimension: a fixed size, or the name of a size that varies (`"batch"`, `"frames"`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LazyRef:
+    """A `"package.module:attribute"` that is imported only when it is used.
+
+    >>> LazyRef("math:sqrt").resolve()(9.0)
+    3.0
+    """
+
+    target: str
+
+    def __post_init__(self) -> None:
+        module, _, attribute = self.target.partition(":")
+        if not module or not attribute:
+            raise PluginError(
+                f"{self.target!r} is not of the form 'package.module:attribute'",
+                hint="write LazyRef('my_package.task:MyTask')",
+            )
+
+    def resolve(self) -> Any:
+        """Import the module and return the attribute.
+
+        Raises:
+            PluginError: The module has no such attribute. Errors of the import itself pass through.
+        """
+        name, _, attribute = self.target.partition(":")
+        module = importlib.import_module(name)
+        try:
+            return getattr(module, attribute)
+        except AttributeError:
+            raise PluginError(
+                f"module {name!r} has no attribute {attribute!r}",
+                where=f"LazyRef({self.target!r})",
+                hint="the plugin's spec and its code disagree; upgrade or report the plugin",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A named tensor at a model's interface.
+
+    Attributes:
+        name: Name that every runtime uses.
+        shape: Fixed sizes and names of varying ones, e.g. `("batch", 1, 64, "frames")`.
+        dtype: NumPy name of the element type.
+        unit: What one number means, e.g. `"dB (10 log10 of mel power)"`, `"logit"`.
+        low: Smallest meaningful value, if there is one.
+        high: Largest meaningful value, if there is one.
+    """
+
+    name: str
+    shape: tuple[Dim, ...]
+    dtype: str = "float32"
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A trainable model.
+
+    Attributes:
+        name: Short name, equal to the entry point's (`"emotion"`).
+        model_id: Name of its files and registry entry (`"emotionrecognizer"`).
+        task: Task name of the registry (`"emotion_embedding"`).
+        summary: One line for people.
+        config: The pydantic configuration class, a `kelly_core.config.TrainConfig`.
+        task_class: The `kelly_core.task.Task` that trains it (may import torch).
+        predict: Function that becomes `kelly predict NAME`; typer reads its signature.
+        protocols: Mapping of protocol name to `kelly_core.evaluate.Protocol`, for `kelly evaluate --protocol`.
+        aliases: Other names a user may type (`"emotion_recognizer"`).
+        inputs, outputs, state: Tensors at the interface.
+        latency_budget_ms: Longest allowed time of one inference, one CPU thread, in ms.
+        default_dataset: Dataset tried for `--data demo`.
+        data_folder: Folder below the data root's `raw/` where this model's data lies.
+        export_formats: Exporters known to support it, in the order of `--all`.
+    """
+
+    name: str
+    model_id: str
+    task: str
+    summary: str
+    config: LazyRef
+    task_class: LazyRef
+    predict: LazyRef | None = None
+    protocols: LazyRef | None = None
+    aliases: tuple[str, ...] = ()
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    state: tuple[TensorSpec, ...] = ()
+    latency_budget_ms: float = 5.0
+    default_dataset: str = ""
+    data_folder: str = ""
+    export_formats: tuple[str, ...] = ("onnx", "torchscript")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """A way to read a dataset's layout.
+
+    Attributes:
+        name: Name, equal to the entry point's (`"ravdess"`).
+        summary: One line for people.
+        models: Short names of the models it can train.
+        opener: `open(path, options) -> kelly_core.data.Dataset`; lists items, decodes nothing.
+        recognises: `recognises(path) -> bool`: whether this folder has its layout. Cheap, never raises.
+        synthetic: True when the data is made, not recorded; shown wherever the data is named.
+        builtin: True when it needs no path (`--data demo`).
+        licence: Licence of the data, for the model card.
+        citation: Who made it, for the model card.
+    """
+
+    name: str
+    summary: str
+    models: tuple[str, ...]
+    opener: LazyRef
+    recognises: LazyRef | None = None
+    synthetic: bool = False
+    builtin: bool = False
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterSpec:
+    """A file format a trained model can be written in.
+
+    Attributes:
+        name: Name, equal to the entry point's and to `--format` (`"onnx"`).
+        summary: One line for people.
+        suffix: File suffix with the dot (`".onnx"`).
+        export: `export(bundle: kelly_core.export.ExportBundle, path) -> None`; writes the artefact.
+        open_runner: `open_runner(path, contract, threads) -> Runner`, what verification and inference call.
+        modules: Top-level modules it imports, so that `kelly doctor` can tell whether it works here.
+        install_hint: Command that brings them.
+    """
+
+    name: str
+    summary: str
+    suffix: str
+    export: LazyRef
+    open_runner: LazyRef
+    modules: tuple[str, ...] = ()
+    install_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """A kind of compute device.
+
+    Attributes:
+        name: Name, equal to the entry point's and to `--device` (`"mps"`).
+        summary: One line for people.
+        probe: `probe() -> kelly_core.devices.probe.DeviceReport`; may import torch.
+        batch_size: Recommended batch size, low and high.
+        num_workers: Recommended loader workers.
+        pin_memory: Whether pinned host memory helps.
+        priority: Order in which `auto` tries candidates; higher first.
+    """
+
+    name: str
+    summary: str
+    probe: LazyRef
+    batch_size: tuple[int, int] = (8, 16)
+    num_workers: int = 0
+    pin_memory: bool = False
+    priority: int = 0
+    extra: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+AnySpec = ModelSpec | DatasetSpec | ExporterSpec | DeviceSpec

@@ -1,0 +1,197 @@
+"""What a model package implements so that core can train, evaluate, export and describe it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kelly_core.config import TrainConfig
+from kelly_core.contract import Pooling, StateInfo, TensorInfo
+from kelly_core.data import Dataset, Problem
+from kelly_core.progress import Progress, Silent
+
+ConfigT = TypeVar("ConfigT", bound=TrainConfig)
+Split = Mapping[str, NDArray[np.int64]]
+"""Indices into `Dataset.items` for `"train"`, `"validation"` and `"test"`."""
+
+
+class Source(Protocol):
+    """Examples that are fetched a whole batch at a time."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        ...
+
+    def fetch(self, indices: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
+        """Batch of these examples on the CPU.
+
+        Args:
+            indices: (batch,) positions in `range(len(self))`.
+            rng: Randomness of cropping and the like; None for the one deterministic view.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What preparing data may need from its surroundings.
+
+    Attributes:
+        cache: Folder for feature caches.
+        progress: Where long work reports.
+        workers: Processes for feature work.
+    """
+
+    cache: Path
+    progress: Progress = field(default_factory=Silent)
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset ready to train on.
+
+    Attributes:
+        sources: `"train"`, `"validation"`, `"test"`; test may be missing.
+        problems: Files left out, with reasons.
+        content_hash: SHA-256 over what was decoded; changes when any used sample does.
+        summary: Facts for run, registry and card: counts per class and split, hours, groups.
+    """
+
+    sources: Mapping[str, Source]
+    problems: Sequence[Problem]
+    content_hash: str
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model, or a baseline, said about a set of items.
+
+    Attributes:
+        outputs: (items, ...) scores; logits or probabilities for a classifier.
+        targets: (items, ...) truth.
+        groups: (items,) names that a bootstrap resamples: speaker, song, drummer.
+        items: (items,) paths.
+        loss: Mean loss, NaN where a baseline has none.
+        extra: Further columns, each (items,), e.g. sex.
+    """
+
+    outputs: NDArray[Any]
+    targets: NDArray[Any]
+    groups: NDArray[Any]
+    items: Sequence[str]
+    loss: float = float("nan")
+    extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def take(self, indices: NDArray[np.int64]) -> Predictions:
+        """The predictions at these positions, as a bootstrap draws them."""
+        return Predictions(
+            self.outputs[indices],
+            self.targets[indices],
+            self.groups[indices],
+            [self.items[i] for i in indices],
+            self.loss,
+            {name: column[indices] for name, column in self.extra.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The part of the contract that only the model package knows."""
+
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    state: list[StateInfo] = field(default_factory=list)
+    pooling: Pooling = field(default_factory=lambda: Pooling(kind="none"))
+    labels: list[str] = field(default_factory=list)
+    features: dict[str, Any] = field(default_factory=dict)
+    window: dict[str, int] = field(default_factory=dict)
+
+
+class Task(ABC, Generic[ConfigT]):
+    """How one model is trained. Holds the configuration, no state of the run.
+
+    Class attributes:
+        monitor: Validation metric that chooses the epoch, one of `metrics()`, or `"loss"`.
+        monitor_mode: Whether more or less of it is better.
+    """
+
+    monitor: ClassVar[str] = "loss"
+    monitor_mode: ClassVar[Literal["min", "max"]] = "min"
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
+        """Turn items into sources, through the feature cache."""
+
+    @abstractmethod
+    def build(self, train: Source | None) -> nn.Module:
+        """The network, in training mode on the CPU.
+
+        Args:
+            train: Where statistics that live in the network (normalisation) come from; None when a
+                checkpoint's weights follow.
+        """
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+        """Mean loss over the batch, augmentation included.
+
+        Args:
+            batch: What `Source.fetch` gave, on the training device.
+            generator: CPU generator for augmentation, seeded per step.
+        """
+
+    @abstractmethod
+    def predict(self, model: nn.Module, source: Source, batch_size: int) -> Predictions:
+        """Outputs of a model in evaluation mode for a whole source, with the mean loss."""
+
+    @abstractmethod
+    def metrics(self, predictions: Predictions) -> dict[str, float]:
+        """Scalars by name (`"uar"`, `"accuracy"`); called thousands of times by the bootstrap: be quick."""
+
+    @abstractmethod
+    def interface(self) -> Interface:
+        """Tensors, labels and feature constants for the contract."""
+
+    @abstractmethod
+    def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
+        """Inputs for tracing and parity: real ones from `source`, or zeros of the right shape."""
+
+    def extreme_inputs(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Named edge cases for parity, e.g. silence and full scale."""
+        return {}
+
+    def export_module(self, model: nn.Module) -> nn.Module:
+        """What is exported: takes the contract's inputs in order, returns its outputs in order."""
+        return model
+
+    def baselines(self, sources: Mapping[str, Source], on: str) -> dict[str, Predictions]:
+        """Trivial and classical predictors fitted on `sources["train"]`, predicting split `on`."""
+        return {}
+
+    def robustness(self, model: nn.Module, source: Source) -> dict[str, float]:
+        """Further figures of a trained model on a split, by name, e.g. `"uar at +6 dB"`."""
+        return {}
+
+    def write_samples(self, model: nn.Module, source: Source, folder: Path) -> None:
+        """Write a few predictions that a person can look at or listen to."""
+
+    def figures(self, predictions: Predictions, folder: Path) -> list[Path]:
+        """Draw pictures for the card (a confusion matrix) into `folder` and return them."""
+        return []
+
+    def limits(self) -> list[str]:
+        """Known limits, for the card."""
+        return []
