@@ -1,0 +1,106 @@
+"""Every setting of EmotionRecognizer: network, features, labels, augmentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from kelly_core.config import StrictModel, TrainConfig, setting
+from pydantic import Field, field_validator, model_validator
+
+EMOTIONS = ("happy", "sad", "angry", "fear", "surprise", "disgust", "neutral")
+"""The seven classes, in the order of the model's outputs."""
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+
+
+class FeatureConfig(StrictModel):
+    """From sound to log-mel picture; part of the feature cache's key."""
+
+    sample_rate: int = setting(16_000, "every clip is resampled to this rate", unit="Hz", ge=8_000, le=48_000)
+    n_mels: int = setting(64, "mel bands", unit="bands", ge=8, le=256)
+    n_fft: int = setting(1024, "length of one frame", unit="samples", ge=128, le=8192)
+    hop_length: int = setting(256, "distance of two frames", unit="samples", ge=32, le=8192)
+    f_min: float = setting(0.0, "lower edge of the lowest band", unit="Hz", ge=0.0, le=24_000.0)
+    f_max: float = setting(8_000.0, "upper edge of the highest band", unit="Hz", gt=0.0, le=24_000.0)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.n_fft < self.hop_length:
+            raise ValueError(
+                f"n_fft ({self.n_fft} samples) is shorter than hop_length ({self.hop_length} samples), "
+                "so samples between two frames would be skipped"
+            )
+        if self.f_max <= self.f_min:
+            raise ValueError(f"f_max ({self.f_max:g} Hz) must be above f_min ({self.f_min:g} Hz)")
+        if self.f_max > self.sample_rate / 2:
+            raise ValueError(
+                f"f_max ({self.f_max:g} Hz) is above half the sample_rate ({self.sample_rate} Hz), "
+                "where there is no sound"
+            )
+        if self.n_mels > self.n_fft // 2:
+            raise ValueError(
+                f"n_mels ({self.n_mels} bands) is more than n_fft ({self.n_fft} samples) can resolve; "
+                f"at most {self.n_fft // 2}"
+            )
+        return self
+
+
+class AugmentConfig(StrictModel):
+    """What varies from epoch to epoch, on the training side only; 0 switches one off."""
+
+    time_stretch: float = setting(0.1, "tempo changes by up to this share; 0: off", ge=0.0, le=0.5)
+    pitch_shift: float = setting(1.0, "largest shift up or down; 0: off", unit="mel bands", ge=0.0, le=8.0)
+    noise: float = setting(0.3, "share of the windows that get noise; 0: off", ge=0.0, le=1.0)
+    gain_db: float = setting(6.0, "largest change of level up or down; 0: off", unit="dB", ge=0.0, le=40.0)
+    spec_augment: int = setting(1, "masks along each of frequency and time; 0: off", unit="masks", ge=0, le=8)
+    mixup: float = setting(0.0, "parameter of the Beta distribution of the blend; 0: off", ge=0.0, le=4.0)
+
+
+class LabelConfig(StrictModel):
+    """How a dataset's labels become the seven classes."""
+
+    synonyms: dict[str, str] = setting(
+        dict, "further labels of your data and the class each stands for, e.g. {joyous: happy}"
+    )
+    calm: Literal["drop", "neutral"] = setting("drop", "clips labelled calm: leave out, or count as neutral")
+
+    @field_validator("synonyms")
+    @classmethod
+    def _known_classes(cls, synonyms: dict[str, str]) -> dict[str, str]:
+        for label, emotion in synonyms.items():
+            if emotion not in EMOTIONS:
+                raise ValueError(f"{label!r} is mapped to {emotion!r}, which is none of {', '.join(EMOTIONS)}")
+        return synonyms
+
+
+class EmotionConfig(TrainConfig):
+    """Settings of `kelly train emotion`."""
+
+    model_id: Literal["emotionrecognizer"] = setting(
+        "emotionrecognizer", "name of the model's files and registry entry"
+    )
+    task: Literal["emotion_embedding"] = setting("emotion_embedding", "task name in the registry")
+    architecture_type: Literal["cnn", "streaming", "mlp"] = setting(
+        "cnn",
+        "cnn: 2-D convolutions over a window; streaming: causal, frame by frame with state; "
+        "mlp: dense layers on statistics over the window",
+    )
+    input_size: int = setting(128, "length of the window at the interface", unit="frames", ge=32, le=1024)
+    output_size: int = setting(len(EMOTIONS), "number of classes", unit="classes")
+    hidden_layers: list[Width] = setting(
+        list, "widths of the dense layers between pooling and output", max_length=8
+    )
+    dropout: float = setting(0.15, "share of activations dropped before the dense layers", ge=0.0, lt=1.0)
+    label_smoothing: float = setting(0.1, "share of the target spread over all classes", ge=0.0, lt=1.0)
+    class_weights: bool = setting(True, "weigh each class by the inverse of its count")
+    duration: float = setting(10.0, "longest part of a clip that is used", unit="s", ge=1.0, le=10.0)
+    features: FeatureConfig = setting(FeatureConfig, "from sound to log-mel picture")
+    labels: LabelConfig = setting(LabelConfig, "how the data's labels become the seven classes")
+    augment: AugmentConfig = setting(AugmentConfig, "what varies from epoch to epoch while training")
+
+    @field_validator("output_size")
+    @classmethod
+    def _one_output_per_class(cls, value: int) -> int:
+        if value != len(EMOTIONS):
+            raise ValueError(f"must be {len(EMOTIONS)}, one for each of {', '.join(EMOTIONS)}")
+        return value
