@@ -181,8 +181,12 @@ class Task(ABC, Generic[ConfigT]):
         """Trivial and classical predictors fitted on `sources["train"]`, predicting split `on`."""
         return {}
 
-    def robustness(self, model: nn.Module, source: Source) -> dict[str, float]:
-        """Further figures of a trained model on a split, by name, e.g. `"uar at +6 dB"`."""
+    def variants(self, model: nn.Module, source: Source) -> dict[str, Predictions]:
+        """Predictions of a trained model on changed inputs, by name, e.g. `"+6 dB"`."""
+        return {}
+
+    def breakdown(self, predictions: Predictions) -> dict[str, float]:
+        """Further figures about predictions: the worst group, the gap between two kinds of speaker."""
         return {}
 
     def write_samples(self, model: nn.Module, source: Source, folder: Path) -> None:

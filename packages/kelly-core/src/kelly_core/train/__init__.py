@@ -1,1 +1,1 @@
-"""train."""
+"""Training: one short loop on Fabric, with exact resume."""

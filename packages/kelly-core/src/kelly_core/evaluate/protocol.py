@@ -1,0 +1,46 @@
+"""A protocol: a small declared object that says on what, how and beside what a model is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kelly_core.data import Dataset
+    from kelly_core.task import Split
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """A figure from a paper, with the protocol it was measured under, since that decides what it means."""
+
+    name: str
+    value: str
+    protocol: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a model is measured on a public dataset.
+
+    Attributes:
+        name: What `--protocol` takes.
+        summary: One line for people.
+        dataset: Dataset plugin.
+        folds: `folds(dataset, seed) -> [(name, split), ...]`; test sides together cover the data.
+        headline: The metric that counts, one of the task's.
+        options: Dataset options that the protocol fixes.
+        settings: Configuration values that the protocol fixes, by dotted key.
+        published: Figures of others.
+    """
+
+    name: str
+    summary: str
+    dataset: str
+    folds: Callable[[Dataset, int], Sequence[tuple[str, Split]]]
+    headline: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    published: Sequence[PublishedRow] = ()
