@@ -1,1 +1,69 @@
-"""cli."""
+"""The `kelly` command: the entry point, and how errors reach people."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run `kelly` with the process's arguments and exit.
+
+    Exit codes: 0 success, 1 our or the machine's failure, 2 the user's mistake, 130 Ctrl-C.
+    """
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run one command line and return its exit code; nothing escapes but what `--debug` asks for.
+
+    Args:
+        args: Arguments after the program's name.
+    """
+    from kelly_core.errors import KellyError
+
+    debug = False
+    try:
+        from kelly_core.cli import app
+
+        debug = app.wants_debug(args)
+        app.build().main(args=args, prog_name="kelly")
+    except SystemExit as stop:
+        return _exit_code(stop.code)
+    except KellyError as error:
+        return _report(error, debug=debug)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last fence before the user
+        return _report_internal(error, debug=debug)
+    return 0
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    from kelly_core.cli import console
+
+    if debug:
+        console.show_traceback(error)
+    console.show_error(error)
+    return int(getattr(error, "exit_code", 1))
+
+
+def _report_internal(error: Exception, *, debug: bool) -> int:
+    from kelly_core.cli import console
+
+    if debug:
+        console.show_traceback(error)
+    said = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    advice = "" if debug else " (run again with --debug for the traceback)"
+    console.fail(f"internal error: {what}{advice}")
+    return 1
+
+
+def _exit_code(code: object) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code
+    print(code, file=sys.stderr)
+    return 1
