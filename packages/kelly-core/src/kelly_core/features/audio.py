@@ -35,7 +35,7 @@ _LINEAR_HZ_PER_MEL = 200.0 / 3.0
 _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
 _LOG_STEP = math.log(6.4) / 27.0
-_FRAMES_PER_BLOCK = 256  # four seconds at the defaults: the scratch of one block stays in the cache
+_FRAMES_PER_BLOCK = 64  # one second at the defaults: the scratch of a block stays in the cache
 
 
 @dataclass(frozen=True, slots=True)
