@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from kelly_core.config import StrictModel, TrainConfig, setting
 from pydantic import Field, field_validator, model_validator
+
+from kelly_core.config import StrictModel, TrainConfig, setting
 
 EMOTIONS = ("happy", "sad", "angry", "fear", "surprise", "disgust", "neutral")
 """The seven classes, in the order of the model's outputs."""

@@ -26,7 +26,9 @@ def setting(default: Any, meaning: str, *, unit: str | None = None, **constraint
 class StrictModel(BaseModel):
     """Unknown keys and wrong types are errors; values can't be changed after validation."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class SplitConfig(StrictModel):
@@ -93,7 +95,7 @@ class TrainConfig(StrictModel):
 
     device: str = setting("auto", "auto measures the candidates; else a device name (`kelly doctor`)")
     devices: int = setting(1, "processes or GPUs to train on", ge=1, le=1024)
-    strategy: Literal["auto", "ddp", "fsdp"] = setting("auto", "how several processes share the work")
+    strategy: Literal["auto", "ddp"] = setting("auto", "how several processes share the work")
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = setting("32-true", "number format of training")
 
     data_root: str | None = setting(None, "folder of raw/, processed/, cache/; ${VAR:-default} works")
