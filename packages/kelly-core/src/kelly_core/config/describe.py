@@ -134,12 +134,13 @@ def _range(schema: Schema, unit: str | None) -> str:
         bounds = f" from {plain(low)} to {plain(high)}"
     else:
         words = {
-            "minimum": "of at least",
+            "minimum": "at least",
             "exclusiveMinimum": "above",
-            "maximum": "of at most",
+            "maximum": "at most",
             "exclusiveMaximum": "below",
         }
         bounds = " and".join(f" {word} {plain(schema[key])}" for key, word in words.items() if key in schema)
+        bounds = bounds.replace(" at ", " of at ", 1) if bounds.startswith(" at ") else bounds
     if not bounds:
         return f", in {unit}" if unit else ""
     return f"{bounds} {unit}" if unit else bounds

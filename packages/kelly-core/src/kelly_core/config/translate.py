@@ -30,7 +30,7 @@ _TYPE_WORDS: tuple[tuple[type, str], ...] = (
 def translate(
     error: ValidationError, values: Mapping[str, Any], root: Schema, where: Where, synonyms: Mapping[str, str]
 ) -> list[Flaw]:
-    """One flaw per key that pydantic complained about, in the order of the file.
+    """One flaw per key that pydantic complained about, line by line.
 
     Args:
         error: What pydantic raised.
@@ -46,12 +46,20 @@ def translate(
             # A rule over several keys is raised at their block; the message names the keys.
             keys = _mentioned(str(detail["msg"]), values, root, path)
             text = re.sub(r"^(Value|Assertion) error, ?", "", detail["msg"])
+            if isinstance(detail["input"], str | int | float):
+                text = f"got {_short(detail['input'])}, {text}"
             place = where(keys[0]) if keys else where(path)
             key = ", ".join(dotted(name) for name in keys) or dotted(path)
             flaws[(*path, text)] = Flaw(place, key, text)
         elif path not in flaws:
             flaws[path] = Flaw(where(path), dotted(path), _explain(detail, path, root, synonyms))
-    return list(flaws.values())
+    return sorted(flaws.values(), key=_reading_order)
+
+
+def _reading_order(flaw: Flaw) -> tuple[str, int]:
+    """File by file and line by line, as one mends them."""
+    file, _, line = flaw.where.rpartition(":")
+    return (file, int(line)) if line.isdecimal() else (flaw.where, 0)
 
 
 def unknown_key(path: KeyPath, root: Schema, synonyms: Mapping[str, str]) -> str:
@@ -65,7 +73,7 @@ def unknown_key(path: KeyPath, root: Schema, synonyms: Mapping[str, str]) -> str
         outer, _, inner = str(name).rpartition(".")
         return f"unknown key; in a file this is nested: `{outer}: {{{inner}: ...}}`"
     best = (
-        [synonyms[str(name)]] * (str(name) in synonyms)
+        [key for other, key in synonyms.items() if other == name]
         or get_close_matches(str(name), here, 1)
         # The right key in the wrong block: too far left, or below another heading.
         or [key for key in everywhere if key.rpartition(".")[2] == name]
