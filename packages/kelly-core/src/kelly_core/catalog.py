@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
@@ -21,6 +23,7 @@ GROUPS: dict[Kind, str] = {
 }
 """Entry-point group of each kind. An observer declares no spec: its module only implements run hooks."""
 HOST_DISTRIBUTION = "kelly-core"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Entry:
         distribution: The installed package that declares it.
         version: That package's version.
         summary: That package's one-line description.
+        siblings: Kind and name of everything that package declares for this module, this entry included.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Entry:
     distribution: str
     version: str
     summary: str
+    siblings: tuple[tuple[Kind, str], ...] = ()
 
     @property
     def qualified(self) -> str:
@@ -55,28 +60,23 @@ def read_catalog(kinds: Iterable[Kind] = tuple(GROUPS)) -> list[Entry]:
     `KELLY_PLUGINS=a,b` keeps only plugins whose name, distribution or `distribution:name` is listed, beside
     those of kelly-core itself; `KELLY_NO_PLUGINS=1` (the `--no-plugins` flag) keeps only kelly-core's.
     """
-    wanted = {GROUPS[kind]: kind for kind in kinds}
-    entries: dict[tuple[str, str, str], Entry] = {}
+    wanted = set(kinds)
+    entries: list[Entry] = []
+    seen: set[str] = set()
     for dist in metadata.distributions():
-        for point in dist.entry_points:
-            kind = wanted.get(point.group)
-            if kind is None:
-                continue
-            info = dist.metadata
-            name = _normalise(info["Name"])
-            # The first of two copies on sys.path is the one that imports would find.
-            entries.setdefault(
-                (kind, point.name, name),
-                Entry(
-                    point.name,
-                    kind,
-                    point.value,
-                    name,
-                    dist.version,
-                    info["Summary"] if "Summary" in info else "",
-                ),
-            )
-    return sorted(filter(_allowed, entries.values()), key=lambda e: (e.kind, e.name, e.distribution))
+        if not _declares_plugins(dist):
+            continue
+        try:
+            declared = list(_entries_of(dist))
+        except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+            # Only damaged metadata gets here; it must not hide every other plugin.
+            log.warning("the metadata of an installed package can't be read: %s (%s)", dist, error)
+            continue
+        # The first of two copies on sys.path is the one that imports would find.
+        if declared and declared[0].distribution not in seen:
+            seen.add(declared[0].distribution)
+            entries += (entry for entry in declared if entry.kind in wanted)
+    return sorted(filter(_allowed, entries), key=lambda e: (e.kind, e.name, e.distribution))
 
 
 def find(entries: Iterable[Entry], name: str, kind: Kind) -> Entry:
@@ -103,6 +103,27 @@ def find(entries: Iterable[Entry], name: str, kind: Kind) -> Entry:
     )
 
 
+def _declares_plugins(dist: metadata.Distribution) -> bool:
+    # Looking at the raw text first skips parsing every other package's entry points and metadata.
+    try:
+        return "kelly." in (dist.read_text("entry_points.txt") or "")
+    except (OSError, ValueError):
+        return False
+
+
+def _entries_of(dist: metadata.Distribution) -> Iterator[Entry]:
+    kind_of = {group: kind for kind, group in GROUPS.items()}
+    points = [(kind_of[point.group], point) for point in dist.entry_points if point.group in kind_of]
+    if not points:
+        return
+    info = dist.metadata
+    name = _normalise(info["Name"])
+    summary = info["Summary"] if "Summary" in info else ""  # noqa: SIM401 - its type has no `get`
+    for kind, point in points:
+        siblings = tuple((other, p.name) for other, p in points if p.value == point.value)
+        yield Entry(point.name, kind, point.value, name, info["Version"], summary, siblings)
+
+
 def _allowed(entry: Entry) -> bool:
     if entry.distribution == HOST_DISTRIBUTION:
         return True
@@ -116,4 +137,4 @@ def _allowed(entry: Entry) -> bool:
 
 
 def _normalise(name: str) -> str:
-    return name.replace("_", "-").lower()
+    return re.sub(r"[-_.]+", "-", name).lower()

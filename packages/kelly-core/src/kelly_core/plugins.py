@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import logging
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -16,7 +19,8 @@ import pluggy
 
 from kelly_core import API_VERSION, hookspecs
 from kelly_core.catalog import Entry, Kind, find, read_catalog
-from kelly_core.errors import PluginError
+from kelly_core.errors import KellyError, PluginError
+from kelly_core.observers import Observers
 from kelly_core.specs import AnySpec, DatasetSpec, DeviceSpec, ExporterSpec, ModelSpec
 
 Phase = Literal["import", "api version", "hooks", "specs", "names"]
@@ -49,7 +53,10 @@ class PluginFailure:
     error: BaseException
 
     def __str__(self) -> str:
-        what = f"{type(self.error).__name__}: {self.error}" if str(self.error) else type(self.error).__name__
+        if isinstance(self.error, KellyError):
+            what = self.error.message
+        else:
+            what = ": ".join(filter(None, (type(self.error).__name__, str(self.error))))
         return f"plugin {self.distribution} {self.version} ({self.module}) failed at {self.phase}: {what}"
 
     @property
@@ -88,12 +95,12 @@ class PluginHost:
         """The model with this name, `distribution:name`, model id or alias."""
         if any(entry.kind == "model" and name in (entry.name, entry.qualified) for entry in self.entries):
             return self._one("model", name, ModelSpec)
-        specs = self.specs("model", ModelSpec)
-        found = [spec for spec in specs if name in (spec.model_id, *spec.aliases)]
+        specs = self._working("model", ModelSpec)
+        found = {entry.qualified: spec for entry, spec in specs if name in (spec.model_id, *spec.aliases)}
         if len(found) == 1:
-            return found[0]
+            return next(iter(found.values()))
         if len(found) > 1:
-            names = ", ".join(repr(spec.name) for spec in found)
+            names = ", ".join(repr(qualified) for qualified in found)
             raise PluginError(f"{name!r} means several models: {names}", hint="use one of these names")
         return self._one("model", name, ModelSpec)  # raises, naming what is installed
 
@@ -115,32 +122,44 @@ class PluginHost:
         Raises:
             PluginError: A plugin is broken and `KELLY_STRICT_PLUGINS=1`.
         """
-        result: list[Spec] = []
-        for entry in self.entries:
-            if entry.kind != kind:
-                continue
-            loaded = self._load(entry)
-            if not isinstance(loaded, PluginFailure):
-                result.append(cast("Spec", loaded[kind][entry.name]))
-        return result
+        return [spec for _, spec in self._working(kind, spec_class)]
 
-    def load_observers(self) -> None:
-        """Register every plugin that only watches runs."""
+    def notifier(self) -> Observers:
+        """Observers of one run: plugins of kind `observer`, and loaded ones that implement run hooks."""
         for entry in self.entries:
             if entry.kind == "observer":
                 self._load(entry)
+        return Observers(self.manager)
 
     def probe(self, entry: Entry) -> PluginFailure | None:
         """Load one plugin and return its failure, if any, without reporting it (for `kelly doctor`)."""
         loaded = self._load(entry, report=False)
         return loaded if isinstance(loaded, PluginFailure) else None
 
-    def _one(self, kind: Kind, name: str, spec_class: type[Spec]) -> Spec:
-        entry = find(self.entries, name, kind)
+    def spec_of(self, entry: Entry) -> AnySpec:
+        """The spec behind a catalog entry of any kind but observer.
+
+        Raises:
+            PluginError: The plugin is broken.
+        """
         loaded = self._load(entry, report=False)
         if isinstance(loaded, PluginFailure):
-            raise PluginError(str(loaded), hint="see `kelly doctor` for the traceback") from loaded.error
-        return cast("Spec", loaded[kind][entry.name])
+            hint = getattr(loaded.error, "hint", None) or "see `kelly doctor` for the traceback"
+            raise PluginError(str(loaded), hint=hint) from loaded.error
+        return loaded[entry.kind][entry.name]
+
+    def _working(self, kind: Kind, spec_class: type[Spec]) -> list[tuple[Entry, Spec]]:
+        result: list[tuple[Entry, Spec]] = []
+        for entry in self.entries:
+            if entry.kind != kind:
+                continue
+            loaded = self._load(entry)
+            if not isinstance(loaded, PluginFailure):
+                result.append((entry, cast("Spec", loaded[kind][entry.name])))
+        return result
+
+    def _one(self, kind: Kind, name: str, spec_class: type[Spec]) -> Spec:
+        return cast("Spec", self.spec_of(find(self.entries, name, kind)))
 
     def _load(self, entry: Entry, *, report: bool = True) -> dict[Kind, dict[str, AnySpec]] | PluginFailure:
         key = (entry.distribution, entry.module)
@@ -163,39 +182,46 @@ class PluginHost:
         return known
 
     def _register(self, entry: Entry) -> dict[Kind, dict[str, AnySpec]]:
+        if ":" in entry.module:
+            error = PluginError(f"its entry point must name a module, not {entry.module!r}")
+            raise _RejectedError("import", error)
         module = cast("ModuleType", _fenced("import", lambda: importlib.import_module(entry.module)))
         _check_api(module)
         name = f"{entry.distribution}:{entry.module}"
-        _fenced("hooks", lambda: self.manager.register(module, name))
         try:
-            self._reject_unknown_hooks(module)
+            _fenced("hooks", lambda: self.manager.register(module, name))
+            self._check_hooks(module)
             return self._collect(module, entry)
         except _RejectedError:
-            self.manager.unregister(module)
+            # pluggy keeps what it registered before a hook was refused; a rejected plugin must not watch runs.
+            if self.manager.get_plugin(name) is module:
+                self.manager.unregister(name=name)
             raise
 
-    def _reject_unknown_hooks(self, module: ModuleType) -> None:
+    def _check_hooks(self, module: ModuleType) -> None:
         for caller in self.manager.get_hookcallers(module) or []:
-            optional = all(impl.optionalhook for impl in caller.get_hookimpls() if impl.plugin is module)
-            if not caller.has_spec() and not optional:
-                raise _RejectedError("hooks", PluginError(f"unknown hook {caller.name!r}"))
+            for impl in (impl for impl in caller.get_hookimpls() if impl.plugin is module):
+                if not caller.has_spec() and not impl.optionalhook:
+                    error = PluginError(f"unknown hook {caller.name!r}", hint=_nearest_hook(caller.name))
+                    raise _RejectedError("hooks", error)
+                if impl.hookwrapper or impl.wrapper:
+                    raise _RejectedError("hooks", PluginError(f"{caller.name!r} is a wrapper; none is allowed"))
 
     def _collect(self, module: ModuleType, entry: Entry) -> dict[Kind, dict[str, AnySpec]]:
-        declared = [e for e in self.entries if (e.distribution, e.module) == (entry.distribution, entry.module)]
+        declared = entry.siblings or ((entry.kind, entry.name),)
         result: dict[Kind, dict[str, AnySpec]] = {}
         for kind, (hook, spec_class) in HOOK_OF.items():
-            names = {e.name for e in declared if e.kind == kind}
+            names = sorted(name for declared_kind, name in declared if declared_kind == kind)
             specs = self._call(hook, module)
             for spec in specs:
                 if not isinstance(spec, spec_class):
                     error = PluginError(f"{hook} returned {spec!r}, which is no {spec_class.__name__}")
                     raise _RejectedError("specs", error)
-            result[kind] = {spec.name: spec for spec in specs}
-            if names and names != set(result[kind]):
-                error = PluginError(
-                    f"{hook} returned {sorted(result[kind])}, but the package declares {sorted(names)}"
-                )
+            returned = sorted(spec.name for spec in specs)
+            if returned != names:
+                error = PluginError(f"{hook} returned {returned}, but the package declares {names}")
                 raise _RejectedError("names", error)
+            result[kind] = {spec.name: spec for spec in specs}
         return result
 
     def _call(self, hook: str, module: ModuleType) -> list[Any]:
@@ -217,12 +243,22 @@ def _check_api(module: ModuleType) -> None:
         raise _RejectedError("api version", error)
 
 
+def _nearest_hook(name: str) -> str:
+    known = [hook for hook in vars(hookspecs) if hook.startswith("kelly_")]
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"hooks are {', '.join(known)}"
+
+
 def _listed(hook: Callable[[], Iterable[Any]]) -> list[Any]:
     return list(hook())
 
 
 def _fenced(phase: Phase, action: Callable[[], object]) -> object:
     try:
-        return action()
-    except (Exception, SystemExit) as error:
+        # What a plugin prints must not mix with a command's results.
+        with redirect_stdout(sys.stderr):
+            return action()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic of an extension module is no Exception
         raise _RejectedError(phase, error) from error

@@ -89,7 +89,7 @@ def load(name: str) -> Any:
     if group is not None:
         if not isinstance(group, typer.Typer):
             return group
-        loaded = typer.main.get_group(group)
+        loaded: Any = typer.main.get_group(group)
         loaded.name = name
     else:
         single = typer.Typer(add_completion=False)

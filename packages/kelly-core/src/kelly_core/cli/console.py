@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -131,8 +132,6 @@ def paint(text: str, colour: str, stream: Any = None) -> str:
 
     The environment variable `NO_COLOR` turns colours off.
     """
-    import os
-
     if not is_terminal(stream or sys.stdout) or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
@@ -145,7 +144,7 @@ class _Lines:
     """Progress as plain lines: the start, then at most one line per tenth of the work."""
 
     def track(self, work: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-        if total is None and hasattr(work, "__len__"):
+        if total is None and isinstance(work, Sized):
             total = len(work)
         note(f"{description} ..." if total is None else f"{description}: {total} to do")
         shown = 0
@@ -166,7 +165,7 @@ class _Bars:
         self.bars = bars
 
     def track(self, work: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-        if total is None and hasattr(work, "__len__"):
+        if total is None and isinstance(work, Sized):
             total = len(work)
         yield from self.bars.track(work, total=total, description=description)
 

@@ -1,0 +1,167 @@
+"""`kelly list`: what is installed, read from package metadata; plugins are loaded only for `--details`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from kelly_core.catalog import Entry, Kind, read_catalog
+from kelly_core.cli import console
+from kelly_core.specs import AnySpec, DatasetSpec, DeviceSpec, ExporterSpec, ModelSpec, TensorSpec
+
+STATUS_COLOURS = {
+    "trained": "green",
+    "production": "green",
+    "training": "yellow",
+    "deprecated": "dim",
+    "?": "red",
+}
+
+
+def command(
+    kind: Annotated[Kind | None, typer.Option(help="Only plugins of this kind.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="Load the plugins and show their specs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show installed models, datasets, exporters, devices and observers.
+
+    Reads package metadata only, so no plugin can slow it down or break it; with --details the plugins are
+    loaded and what is broken is marked so.
+
+    \b
+    Examples:
+      kelly list
+      kelly list --kind model --json
+      kelly list --kind exporter --details
+    """
+    entries = read_catalog((kind,)) if kind else read_catalog()
+    statuses = read_statuses()
+    described = _described(entries) if details else {}
+    if as_json:
+        console.print_json([_record(entry, statuses, described.get(entry)) for entry in entries])
+    elif not entries:
+        console.note(f"no plugin{f' of kind {kind}' if kind else ''} is installed")
+    elif details:
+        for entry in entries:
+            _print_details(entry, statuses, described[entry])
+    else:
+        _print_table(entries, statuses)
+
+
+def read_statuses() -> Mapping[str, str]:
+    """Status of each registered model by its short name, as the workspace's registry says.
+
+    A registry that can't be read gives a warning line and the status `?` for every model.
+    """
+    path = console.workspace().registry
+    try:
+        models = json.loads(path.read_bytes())["models"]
+        return {model.get("name", model["id"]): str(model["status"]) for model in models}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        console.warn(f"{path} can't be read ({reason}); check it with `kelly registry validate`")
+        return _Unknown()
+
+
+class _Unknown(dict[str, str]):
+    def get(self, key: str, default: Any = None) -> Any:
+        return "?"
+
+
+def _record(entry: Entry, statuses: Mapping[str, str], details: AnySpec | str | None) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "name": entry.name,
+        "kind": entry.kind,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "module": entry.module,
+        "summary": entry.summary,
+    }
+    if entry.kind == "model":
+        record["status"] = statuses.get(entry.name)
+    if isinstance(details, str):
+        record["broken"] = details
+    elif details is not None:
+        # The round trip turns references and tuples into plain values.
+        record["details"] = json.loads(json.dumps(asdict(details), default=str))
+    return record
+
+
+def _print_table(entries: list[Entry], statuses: Mapping[str, str]) -> None:
+    names = [(entry.kind, entry.name) for entry in entries]
+    rows = []
+    for entry in entries:
+        # A name that two packages declare is shown the way it has to be typed.
+        name = entry.qualified if names.count((entry.kind, entry.name)) > 1 else entry.name
+        status = statuses.get(entry.name, "-") if entry.kind == "model" else ""
+        rows.append(
+            (name, entry.kind, _coloured(status), f"{entry.distribution} {entry.version}", entry.summary)
+        )
+    console.table(("name", "kind", "status", "package", "summary"), rows)
+
+
+def _coloured(status: str) -> str:
+    return console.paint(status, STATUS_COLOURS[status]) if status in STATUS_COLOURS else status
+
+
+def _described(entries: list[Entry]) -> dict[Entry, AnySpec | str | None]:
+    """The spec of each entry, or why there is none; observers have none to show."""
+    from kelly_core.plugins import HOOK_OF
+
+    host = console.host()
+    found: dict[Entry, AnySpec | str | None] = {}
+    for entry in entries:
+        failure = host.probe(entry)
+        if failure is not None:
+            found[entry] = str(failure)
+        elif entry.kind in HOOK_OF:
+            found[entry] = host.spec_of(entry)
+        else:
+            found[entry] = None
+    return found
+
+
+def _print_details(entry: Entry, statuses: Mapping[str, str], details: AnySpec | str | None) -> None:
+    console.say(f"{console.paint(entry.qualified, 'bold')}  {entry.kind}, {entry.distribution} {entry.version}")
+    lines = [f"broken: {details}"] if isinstance(details, str) else _spec_lines(details)
+    if entry.kind == "model":
+        lines.insert(0, f"status: {statuses.get(entry.name, '-')}")
+    for line in lines:
+        console.say(f"    {line}")
+
+
+def _spec_lines(spec: AnySpec | None) -> list[str]:
+    if isinstance(spec, ModelSpec):
+        lines = [
+            spec.summary,
+            f"id: {spec.model_id}; also called {', '.join(spec.aliases) or 'nothing else'}",
+            f"task: {spec.task}; latency budget {spec.latency_budget_ms:g} ms",
+            f"formats: {', '.join(spec.export_formats)}",
+        ]
+        for label, tensors in (("input", spec.inputs), ("output", spec.outputs), ("state", spec.state)):
+            lines += [f"{label}: {_tensor(tensor)}" for tensor in tensors]
+        return lines
+    if isinstance(spec, DatasetSpec):
+        made = "; synthetic" if spec.synthetic else ""
+        return [
+            spec.summary,
+            f"models: {', '.join(spec.models)}{made}",
+            f"licence: {spec.licence or 'not stated'}",
+        ]
+    if isinstance(spec, ExporterSpec):
+        return [spec.summary, f"suffix: {spec.suffix}; needs {', '.join(spec.modules) or 'nothing more'}"]
+    if isinstance(spec, DeviceSpec):
+        low, high = spec.batch_size
+        return [spec.summary, f"batch size {low}-{high}, {spec.num_workers} workers"]
+    return ["watches training runs"]
+
+
+def _tensor(tensor: TensorSpec) -> str:
+    shape = ", ".join(str(dim) for dim in tensor.shape)
+    return f"{tensor.name} ({shape}) {tensor.dtype}{f', {tensor.unit}' if tensor.unit else ''}"
