@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from kelly_core import atomic
@@ -13,6 +18,9 @@ from kelly_core.errors import ContractError
 from kelly_core.specs import TensorSpec
 
 CONTRACT_VERSION = "1.0"
+SCHEMA_FILE = "contract.schema.json"
+BATCH = "batch"
+"""Name of the symbolic dimension that counts independent examples."""
 
 
 class TensorInfo(StrictModel):
@@ -43,6 +51,11 @@ class StateInfo(TensorInfo):
 
     reset: float = 0.0
 
+    @property
+    def next_name(self) -> str:
+        """Name of the output that carries its value for the following call."""
+        return f"next_{self.name}"
+
 
 class Pooling(StrictModel):
     """What the host does with a frame-by-frame network's outputs over time."""
@@ -58,6 +71,18 @@ class ArtifactInfo(StrictModel):
     sha256: str
     bytes: int
 
+    @classmethod
+    def of(cls, path: Path) -> ArtifactInfo:
+        """Measure a file, or a folder such as an `.mlpackage` (names and contents of all its files)."""
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        digest = hashlib.sha256()
+        for file in files:
+            data = file.read_bytes()
+            if path.is_dir():
+                digest.update(f"{file.relative_to(path).as_posix()}\0{len(data)}\0".encode())
+            digest.update(data)
+        return cls(file=path.name, sha256=digest.hexdigest(), bytes=sum(f.stat().st_size for f in files))
+
 
 class GoldenVector(StrictModel):
     """Inputs and the outputs that the trained model gave for them, as nested lists."""
@@ -66,9 +91,24 @@ class GoldenVector(StrictModel):
     inputs: dict[str, Any]
     outputs: dict[str, Any]
 
+    @classmethod
+    def of(
+        cls, name: str, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
+    ) -> GoldenVector:
+        """Store arrays with the fewest digits that read back as the same float32."""
+        return cls(
+            name=name,
+            inputs={key: _as_lists(value) for key, value in inputs.items()},
+            outputs={key: _as_lists(value) for key, value in outputs.items()},
+        )
+
 
 class Contract(StrictModel):
-    """Everything a consumer has to know to run the model."""
+    """Everything a consumer has to know to run the model.
+
+    A model with recurrent state takes its state tensors after its inputs, by their own names, and gives
+    their following values after its outputs, named `next_<name>`.
+    """
 
     contract_version: str = CONTRACT_VERSION
     model_id: str
@@ -91,12 +131,42 @@ class Contract(StrictModel):
     synthetic_data: bool = False
     run_id: str
     checkpoint_sha256: str
-    artifacts: dict[str, ArtifactInfo] = {}
+    artifacts: dict[str, ArtifactInfo] = Field(default={}, description="exported files by format")
     golden: list[GoldenVector] = []
 
+    @property
+    def feeds(self) -> list[TensorInfo]:
+        """Every tensor the artefact takes, in order: inputs, then state."""
+        return [*self.inputs, *self.state]
+
+    @property
+    def fetches(self) -> list[TensorInfo]:
+        """Every tensor the artefact gives, in order: outputs, then following state."""
+        following = [
+            TensorInfo(name=state.next_name, shape=state.shape, dtype=state.dtype, unit=state.unit)
+            for state in self.state
+        ]
+        return [*self.outputs, *following]
+
+    def golden_arrays(self) -> dict[str, tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]:
+        """Inputs and outputs of every golden vector by its name, as arrays of the contract's dtypes."""
+        feeds = {info.name: info.dtype for info in self.feeds}
+        fetches = {info.name: info.dtype for info in self.fetches}
+        return {
+            vector.name: (
+                {key: np.asarray(value, feeds[key]) for key, value in vector.inputs.items()},
+                {key: np.asarray(value, fetches[key]) for key, value in vector.outputs.items()},
+            )
+            for vector in self.golden
+        }
+
     def save(self, path: Path) -> None:
-        """Write it atomically."""
-        atomic.write_json(path, self.model_dump(mode="json"))
+        """Write it atomically, and its JSON Schema beside it."""
+        atomic.write_text(path, _render(self.model_dump(mode="json")) + "\n")
+        schema = path.parent / SCHEMA_FILE
+        text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+        if not schema.is_file() or schema.read_text() != text:
+            atomic.write_text(schema, text)
 
     @classmethod
     def load(cls, path: Path) -> Contract:
@@ -119,3 +189,31 @@ class Contract(StrictModel):
                 where=str(path),
                 hint="export the model again; a contract is generated, never edited",
             ) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the contract file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Contract.model_json_schema(mode="serialization"),
+    }
+
+
+def _as_lists(array: NDArray[Any]) -> Any:
+    array = np.asarray(array)
+    if array.dtype == np.float32:
+        # str() gives the shortest decimal that is this float32; as a double it would be twice as long.
+        array = np.array([float(str(v)) for v in array.ravel()], np.float64).reshape(array.shape)
+    return array.tolist()
+
+
+def _render(value: Any, indent: str = "") -> str:
+    """JSON with one line per key and per list of plain values, so that golden vectors stay short."""
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        body = ",\n".join(f"{inner}{json.dumps(k)}: {_render(v, inner)}" for k, v in value.items())
+        return f"{{\n{body}\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(v, dict) for v in value):
+        body = ",\n".join(f"{inner}{_render(v, inner)}" for v in value)
+        return f"[\n{body}\n{indent}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -81,7 +81,7 @@ class ModelSpec:
         config: The pydantic configuration class, a `kelly_core.config.TrainConfig`.
         task_class: The `kelly_core.task.Task` that trains it (may import torch).
         predict: Function that becomes `kelly predict NAME`; typer reads its signature.
-        infer_file: `infer_file(engine, path)`, what `Engine.infer_file` calls; needs no torch.
+        infer_file: `infer_file(engine, path) -> kelly_core.inference.FilePrediction`, for `Engine.infer_file`.
         protocols: Mapping of protocol name to `kelly_core.evaluate.Protocol`, for `kelly evaluate --protocol`.
         aliases: Other names a user may type (`"emotion_recognizer"`).
         inputs, outputs, state: Tensors at the interface.

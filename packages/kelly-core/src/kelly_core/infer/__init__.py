@@ -1,1 +1,1 @@
-"""infer."""
+"""Running trained models: engine, runtimes, results."""

@@ -1,0 +1,158 @@
+"""Which runtime opens which format, and the trained module as a runner like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly_core.errors import ContractError, KellyError, MissingExtraError
+from kelly_core.specs import LazyRef
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from kelly_core.contract import Contract
+    from kelly_core.export import Arrays, Runner
+    from kelly_core.plugins import PluginHost
+
+OpenRunner = Callable[[Path, "Contract", int], "Runner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Something that opens artefacts of one format.
+
+    Attributes:
+        format: Name of the exporter whose files it opens; `"torch"` opens checkpoints.
+        open_runner: `open_runner(path, contract, threads) -> Runner`.
+        modules: Top-level modules it imports.
+        install_hint: Command that brings them.
+    """
+
+    format: str
+    open_runner: LazyRef
+    modules: tuple[str, ...]
+    install_hint: str
+
+    def missing(self) -> list[str]:
+        """Modules it needs that are not installed; imports nothing."""
+        return [module for module in self.modules if find_spec(module) is None]
+
+    def open(self, path: Path, contract: Contract, threads: int = 0) -> Runner:
+        """Load an artefact.
+
+        Args:
+            path: The artefact.
+            contract: What it promises.
+            threads: Threads of one inference; 0 leaves the runtime's default.
+
+        Raises:
+            MissingExtraError: The runtime is not installed.
+            ContractError: The file is missing, damaged, of another kind or of another interface.
+        """
+        missing = self.missing()
+        if missing:
+            raise MissingExtraError(
+                f"{self.format} files need {' and '.join(missing)}, which isn't installed",
+                where=str(path),
+                hint=self.install_hint,
+            )
+        if not path.exists():
+            raise ContractError("there is no such file", where=str(path), hint="export the model again")
+        runner: Runner = self.open_runner.resolve()(path, contract, threads)
+        return runner
+
+
+_ROOM = "kelly_core.infer.runtimes"
+_TRAIN = "pip install 'kelly-core[train]'"
+_ONNX = "pip install 'kelly-core[onnx]'"
+BUILTIN = {
+    runtime.format: runtime
+    for runtime in (
+        Runtime(
+            "onnx", LazyRef(f"{_ROOM}.onnx:open_runner"), ("onnxruntime",), "pip install 'kelly-core[onnx]'"
+        ),
+        Runtime("torchscript", LazyRef(f"{_ROOM}.torchscript:open_runner"), ("torch",), _TRAIN),
+        Runtime("torch", LazyRef(f"{_ROOM}.torch_checkpoint:open_runner"), ("torch",), _TRAIN),
+    )
+}
+"""Runtimes of core, in the order in which inference prefers them. They work without the exporters."""
+
+
+def runtime_for(name: str, host: PluginHost) -> Runtime:
+    """Core's runtime of this name, else the one that the exporter plugin of this name brings.
+
+    Raises:
+        PluginError: There is no such exporter.
+    """
+    if name in BUILTIN:
+        return BUILTIN[name]
+    spec = host.exporter(name)
+    return Runtime(spec.name, spec.open_runner, spec.modules, spec.install_hint)
+
+
+@contextmanager
+def opening(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a runtime raises over a bad file into one clear error."""
+    try:
+        yield
+    except KellyError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ContractError(
+            f"not a usable {kind} file: {reason}",
+            where=str(path),
+            hint="the file is damaged or of another kind; export the model again",
+        ) from error
+
+
+def check_names(path: Path, contract: Contract, takes: list[str], gives: list[str]) -> None:
+    """Compare the tensor names of an opened artefact with its contract.
+
+    Raises:
+        ContractError: They differ.
+    """
+    for side, found, tensors in (("takes", takes, contract.feeds), ("gives", gives, contract.fetches)):
+        wanted = [info.name for info in tensors]
+        if sorted(found) != sorted(wanted):
+            raise ContractError(
+                f"it {side} {found}, but the contract of {contract.model_id!r} says {wanted}",
+                where=str(path),
+                hint="the file belongs to another model or version; export the model again",
+            )
+
+
+class ModuleRunner:
+    """A torch module with the contract's tensors by name.
+
+    Args:
+        module: Takes the contract's feeds in order, gives its fetches in order.
+        contract: Names, in order.
+    """
+
+    def __init__(self, module: nn.Module, contract: Contract) -> None:
+        self.module = module
+        self.feeds = [info.name for info in contract.feeds]
+        self.fetches = [info.name for info in contract.fetches]
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Outputs by name. Thread-safe: nothing is kept between calls."""
+        import torch
+
+        with torch.inference_mode():
+            given = self.module(*(torch.tensor(np.asarray(inputs[name])) for name in self.feeds))
+        outputs = given if isinstance(given, (tuple, list)) else (given,)
+        if len(outputs) != len(self.fetches):
+            raise ContractError(
+                f"the module gives {len(outputs)} tensors; the contract names {len(self.fetches)}: {self.fetches}",
+                hint="the task's export_module and interface must agree",
+            )
+        return {name: tensor.numpy() for name, tensor in zip(self.fetches, outputs, strict=True)}

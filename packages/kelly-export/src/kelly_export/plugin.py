@@ -1,0 +1,33 @@
+"""What this package declares: the formats ONNX and TorchScript. Light; the writers are imported when used."""
+
+from __future__ import annotations
+
+from kelly_core.hookspecs import hookimpl
+from kelly_core.specs import ExporterSpec, LazyRef
+
+KELLY_API = 1
+
+
+@hookimpl
+def kelly_exporters() -> list[ExporterSpec]:
+    """ONNX for any platform, TorchScript for programs that link libtorch."""
+    return [
+        ExporterSpec(
+            "onnx",
+            "ONNX, for ONNX Runtime and other engines on any platform",
+            ".onnx",
+            export=LazyRef("kelly_export.onnx:export"),
+            open_runner=LazyRef("kelly_core.infer.runtimes.onnx:open_runner"),
+            modules=("torch", "onnx", "onnxruntime"),
+            install_hint="pip install kelly-export",
+        ),
+        ExporterSpec(
+            "torchscript",
+            "TorchScript, for libtorch in C++ and for Python without the model's package",
+            ".pt",
+            export=LazyRef("kelly_export.torchscript:export"),
+            open_runner=LazyRef("kelly_core.infer.runtimes.torchscript:open_runner"),
+            modules=("torch",),
+            install_hint="pip install kelly-export",
+        ),
+    ]
