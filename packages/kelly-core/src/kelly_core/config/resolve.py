@@ -230,11 +230,13 @@ def _merge(root: Schema, layers: Sequence[_Layer]) -> tuple[dict[str, Any], dict
                 where[at] = _nearest(layer.where, at)
                 put(target[key], value, at, layer)
                 continue
-            for old in [known for known in where if known[: len(at)] == at]:
-                del where[old]
+            if isinstance(target.get(key), list | dict):
+                for old in [known for known in where if known[: len(at)] == at]:
+                    del where[old]
             target[key] = _as_written(root, schema, value, at, layer)
-            where.update({known: text for known, text in layer.where.items() if known[: len(at)] == at})
-            where.setdefault(at, _nearest(layer.where, at))
+            where[at] = _nearest(layer.where, at)
+            if isinstance(value, list):
+                where.update({known: text for known, text in layer.where.items() if known[: len(at)] == at})
 
     for layer in layers:
         put(merged, layer.values, (), layer)

@@ -69,14 +69,15 @@ def unknown_key(path: KeyPath, root: Schema, synonyms: Mapping[str, str]) -> str
     here = list(follow(root, block).get("properties", {})) if block is not None else []
     prefix = dotted(parents)
     everywhere = list(known_keys(root))
-    if str(name) in everywhere:
-        outer, _, inner = str(name).rpartition(".")
-        return f"unknown key; in a file this is nested: `{outer}: {{{inner}: ...}}`"
+    if "." in str(name) and name in everywhere:
+        *outer, inner = str(name).split(".")
+        nested = f"{': {'.join(outer)}: {{{inner}: ...{'}' * len(outer)}"
+        return f"unknown key; in a file this is nested: `{nested}`"
     best = (
         [key for other, key in synonyms.items() if other == name]
-        or get_close_matches(str(name), here, 1)
-        # The right key in the wrong block: too far left, or below another heading.
+        # The right key in the wrong block comes before one that is only spelled like it.
         or [key for key in everywhere if key.rpartition(".")[2] == name]
+        or get_close_matches(str(name), here, 1)
         or [key for key in get_close_matches(dotted(path), everywhere, 1) if not prefix]
     )
     if best:

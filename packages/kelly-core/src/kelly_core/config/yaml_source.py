@@ -146,7 +146,7 @@ def _parse(text: str, name: str, environ: Mapping[str, str]) -> tuple[Any, dict[
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(
-            f"the character U+{ord(str(error.character)):04X} isn't allowed in YAML",
+            f"the character U+{error.character:04X} isn't allowed in YAML",
             where=f"{name}:{line}",
             hint="remove it, or write it as an escape in double quotes",
         ) from error
