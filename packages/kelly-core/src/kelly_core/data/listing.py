@@ -1,0 +1,42 @@
+"""List files below a folder by name alone: no file is opened or measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from kelly_core.errors import DataError
+
+
+def find_files(root: str | Path, suffixes: Collection[str], *, max_depth: int = 16) -> Iterator[str]:
+    """Paths below `root` with one of these suffixes (lower case, with the dot); hidden names are passed over.
+
+    Raises:
+        DataError: A folder can't be listed.
+    """
+    for entry in _scan(root):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            if max_depth > 0:
+                yield from find_files(entry.path, suffixes, max_depth=max_depth - 1)
+        elif os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122 - 10x a Path's speed
+            yield entry.path
+
+
+def sub_folders(root: str | Path) -> list[str]:
+    """Names of the folders directly below `root`, sorted, hidden ones left out."""
+    return sorted(entry.name for entry in _scan(root) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise DataError(
+            f"the folder can't be listed: {error.strerror}",
+            where=str(folder),
+            hint="check path and permissions",
+        ) from None

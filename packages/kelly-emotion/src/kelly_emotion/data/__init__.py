@@ -1,0 +1,1 @@
+"""Datasets that EmotionRecognizer trains on, and the source that feeds them."""
