@@ -55,7 +55,7 @@ class Entry:
 
 
 def read_catalog(kinds: Iterable[Kind] = tuple(GROUPS)) -> list[Entry]:
-    """All declared plugins of these kinds, sorted by kind, name and distribution.
+    """All declared plugins of these kinds, sorted by kind (in the order of `GROUPS`), name and distribution.
 
     `KELLY_PLUGINS=a,b` keeps only plugins whose name, distribution or `distribution:name` is listed, beside
     those of kelly-core itself; `KELLY_NO_PLUGINS=1` (the `--no-plugins` flag) keeps only kelly-core's.
@@ -76,7 +76,8 @@ def read_catalog(kinds: Iterable[Kind] = tuple(GROUPS)) -> list[Entry]:
         if declared and declared[0].distribution not in seen:
             seen.add(declared[0].distribution)
             entries += (entry for entry in declared if entry.kind in wanted)
-    return sorted(filter(_allowed, entries), key=lambda e: (e.kind, e.name, e.distribution))
+    order = {kind: place for place, kind in enumerate(GROUPS)}
+    return sorted(filter(_allowed, entries), key=lambda e: (order[e.kind], e.name, e.distribution))
 
 
 def find(entries: Iterable[Entry], name: str, kind: Kind) -> Entry:

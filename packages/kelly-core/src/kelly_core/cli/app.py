@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from kelly_core.cli.light import lighten
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("kelly_core.cli.list", "Show installed models, datasets, exporters, devices and observers."),
     "doctor": ("kelly_core.cli.doctor", "Check Python, devices, plugins, exporters, data and registry."),
@@ -79,7 +81,7 @@ def build() -> Any:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     root.callback()(_globals)
-    return typer.main.get_command(root)
+    return lighten(typer.main.get_command(root))
 
 
 def load(name: str) -> Any:
@@ -96,7 +98,7 @@ def load(name: str) -> Any:
         single.command(name)(module.command)
         loaded = typer.main.get_command(single)
     loaded.help = loaded.help or COMMANDS[name][1]
-    return loaded
+    return lighten(loaded)
 
 
 def wants_debug(args: list[str]) -> bool:

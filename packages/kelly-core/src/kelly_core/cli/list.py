@@ -27,7 +27,7 @@ def command(
     details: Annotated[bool, typer.Option("--details", help="Load the plugins and show their specs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show installed models, datasets, exporters, devices and observers.
+    r"""Show installed models, datasets, exporters, devices and observers.
 
     Reads package metadata only, so no plugin can slow it down or break it; with --details the plugins are
     loaded and what is broken is marked so.
@@ -96,14 +96,15 @@ def _record(entry: Entry, statuses: Mapping[str, str], details: AnySpec | str | 
 def _print_table(entries: list[Entry], statuses: Mapping[str, str]) -> None:
     names = [(entry.kind, entry.name) for entry in entries]
     rows = []
+    told: set[str] = set()
     for entry in entries:
         # A name that two packages declare is shown the way it has to be typed.
         name = entry.qualified if names.count((entry.kind, entry.name)) > 1 else entry.name
         status = statuses.get(entry.name, "-") if entry.kind == "model" else ""
-        rows.append(
-            (name, entry.kind, _coloured(status), f"{entry.distribution} {entry.version}", entry.summary)
-        )
-    console.table(("name", "kind", "status", "package", "summary"), rows)
+        about = "" if entry.distribution in told else entry.summary
+        told.add(entry.distribution)
+        rows.append((name, entry.kind, _coloured(status), f"{entry.distribution} {entry.version}", about))
+    console.columns(("name", "kind", "status", "package", "about the package"), rows)
 
 
 def _coloured(status: str) -> str:
