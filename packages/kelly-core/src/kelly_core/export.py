@@ -21,9 +21,9 @@ class ExportBundle:
     """A trained model on its way into a file.
 
     Attributes:
-        module: In evaluation mode, on the CPU; positional inputs and outputs in the contract's order.
+        module: In evaluation mode, on the CPU; takes `contract.feeds` and gives `contract.fetches`, in order.
         contract: Names, shapes and dtypes; `artifacts` still empty.
-        example: Real inputs, batch 1, by name.
+        example: Real inputs, batch 1, by name, with the reset state of a recurrent model.
         metadata: Text to store inside the file where the format can: labels, features, versions,
             checksum of the checkpoint.
     """

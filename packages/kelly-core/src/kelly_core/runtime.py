@@ -72,7 +72,6 @@ class Runtime:
 
 _ROOM = "kelly_core.infer.runtimes"
 _TRAIN = "pip install 'kelly-core[train]'"
-_ONNX = "pip install 'kelly-core[onnx]'"
 BUILTIN = {
     runtime.format: runtime
     for runtime in (
@@ -152,7 +151,7 @@ class ModuleRunner:
         outputs = given if isinstance(given, (tuple, list)) else (given,)
         if len(outputs) != len(self.fetches):
             raise ContractError(
-                f"the module gives {len(outputs)} tensors; the contract names {len(self.fetches)}: {self.fetches}",
+                f"the module gives {len(outputs)} tensors; the contract names {self.fetches}",
                 hint="the task's export_module and interface must agree",
             )
         return {name: tensor.numpy() for name, tensor in zip(self.fetches, outputs, strict=True)}

@@ -54,7 +54,7 @@ class InferenceResult:
         values: Floats = self.outputs[info.name]
         if self.contract.pooling.kind == "mean_plus_max":
             mean, peak = np.split(values, 2, axis=1)  # (batch, 2 classes, frames)
-            return mean.mean(axis=2) + peak.max(axis=2)
+            values = mean.mean(axis=2) + peak.max(axis=2)
         return values
 
     def probabilities(self) -> Floats:

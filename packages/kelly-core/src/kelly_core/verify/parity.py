@@ -1,4 +1,4 @@
-"""Parity: whether two runners compute the same. Reports names first, then shapes, then the largest difference."""
+"""Parity: whether two runners compute the same; names first, then shapes, then the largest difference."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ParityReport:
         raise ParityError(
             f"it does not compute what the {self.reference} does: {first}{more}",
             where=self.artifact,
-            hint="export the model again; if that fails too, the format or its runtime can't carry this network",
+            hint="export the model again; if that fails too, this format can't carry the network",
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def open_runner(path: Path, contract: Contract, threads: int) -> ModuleRunner:
         torch.set_num_threads(threads)
     with opening(path, "TorchScript"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch advises against torch.jit at every call
-        module = torch.jit.load(str(path), map_location="cpu").eval()
+        module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     taken = len(list(module.graph.inputs())) - 1  # the first is the module itself
     if taken != len(contract.feeds):
         raise ContractError(
