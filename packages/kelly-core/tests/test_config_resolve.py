@@ -97,6 +97,8 @@ def test_blocks_merge_and_lists_replace(here):
     assert config.other == Mel(n_mels=8)
     assert resolved.origins["mel.n_mels"] == "c.yaml:2"
     assert resolved.origins["mel.rate"] == "w.yaml:1"
+    assert resolved.origins["mel.top"] == "package default"
+    assert resolved.origins["names"] == "--set"
 
 
 def test_flags_not_given_and_absent_workspace_file_change_nothing(here):
@@ -222,6 +224,13 @@ def test_changes_list_value_default_and_origin(here):
         Change("widths", [4], [], "c.yaml:4"),
         Change("mel.n_mels", 32, 64, "c.yaml:3"),
     ]
+
+
+def test_every_setting_has_an_origin(here):
+    resolved = resolve(ToyConfig, sets=["split.by=fold", "widths=[1]"])
+    given = {key: origin for key, origin in resolved.origins.items() if origin != "package default"}
+    assert given == {"split.by": "--set", "widths": "--set"}
+    assert {"epochs", "names", "mel.top", "other.top", "checkpoint.keep"} <= set(resolved.origins)
 
 
 def test_a_stored_configuration_comes_back_equal():

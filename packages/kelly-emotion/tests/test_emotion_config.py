@@ -137,3 +137,9 @@ def test_schema_is_json(capsys):
 def test_an_unknown_model_names_those_installed(capsys):
     assert run(["config", "emotoin"]) == 2
     assert "emotion" in capsys.readouterr().err
+
+
+def test_options_that_would_be_ignored_are_refused(capsys):
+    assert run(["config", "emotion", "--check", "e.yaml", "--set", "epochs=3"]) == 2
+    assert "--check and --set can't be used together" in capsys.readouterr().err
+    assert run(["config", "emotion", "--schema", "--check", "e.yaml"]) == 2

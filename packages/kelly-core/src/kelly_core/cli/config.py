@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kelly_core.cli import console
+from kelly_core.cli.complete import complete_model
 
 if TYPE_CHECKING:
     from kelly_core.config import TrainConfig
     from kelly_core.config.resolve import Resolved
     from kelly_core.specs import ModelSpec
-
-
-def complete_model(incomplete: str) -> list[str]:
-    """Names of installed models that begin like this; no plugin is imported."""
-    from kelly_core.catalog import read_catalog
-
-    return [entry.name for entry in read_catalog(("model",)) if entry.name.startswith(incomplete)]
 
 
 def command(
@@ -64,6 +58,10 @@ def command(
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.config.render import json_schema, render_yaml
 
+    _one_purpose(
+        {"--schema": schema, "--check": check},
+        {"--resolved": resolved, "--file": file, "--set": sets, "--schema-link": schema_link},
+    )
     spec = console.host().model(model)
     config_class = spec.config.resolve()
     if check is not None:
@@ -79,6 +77,17 @@ def command(
         _deliver(_json_text(dump(config)), output, force=force)
         return
     _deliver(render_yaml(config, schema_link=schema_link), output, force=force)
+
+
+def _one_purpose(instead: dict[str, Any], values: dict[str, Any]) -> None:
+    """Refuse options that the command would have to ignore."""
+    from kelly_core.errors import UserError
+
+    purposes = [name for name, given in instead.items() if given]
+    ignored = [name for name, given in values.items() if given]
+    if len(purposes) + bool(purposes and ignored) > 1:
+        both = " and ".join([*purposes, *ignored][:2])
+        raise UserError(f"{both} can't be used together", hint="see `kelly config --help`")
 
 
 def _resolve(

@@ -101,7 +101,7 @@ def resolve(
     _check_model_id(default.model_id, layers)
     values, where = _merge(root, layers)
     config = _validate(config_class, values, lambda path: _nearest(where, path))
-    origins = {key: _nearest(where, tuple(key.split("."))) or PACKAGE_DEFAULT for key in known_keys(root)}
+    origins = {key: where.get(tuple(key.split("."))) or PACKAGE_DEFAULT for key in known_keys(root)}
     return Resolved(config, origins, default)
 
 
