@@ -78,7 +78,6 @@ def build() -> Any:
         help="Train, check and ship small real-time music models.",
         epilog=EXAMPLES,
         no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
     )
     root.callback()(_globals)
     return lighten(typer.main.get_command(root))

@@ -16,11 +16,23 @@ def lighten(command: Any) -> Any:
     With a typer that has no such conversion this changes nothing.
     """
     for param in command.params:
-        if hasattr(param, "_runtime_param") and hasattr(param, "get_runtime_param"):
-            param._runtime_param = _Deferred()  # noqa: SLF001 - typer offers no public way
+        _defer(param)
+    make_help_option = command.get_help_option
+
+    def get_help_option(ctx: Any) -> Any:
+        # typer makes this one late, outside `params`.
+        return _defer(make_help_option(ctx))
+
+    command.get_help_option = get_help_option
     for child in getattr(command, "commands", {}).values():
         lighten(child)
     return command
+
+
+def _defer(param: Any) -> Any:
+    if hasattr(param, "_runtime_param") and hasattr(param, "get_runtime_param"):
+        param._runtime_param = _Deferred()  # noqa: SLF001 - typer offers no public way
+    return param
 
 
 class _Deferred:
