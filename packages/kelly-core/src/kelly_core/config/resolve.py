@@ -227,7 +227,8 @@ def _merge(root: Schema, layers: Sequence[_Layer]) -> tuple[dict[str, Any], dict
             if isinstance(value, Mapping):
                 if not isinstance(target.get(key), dict):
                     target[key] = {}
-                where[at] = _nearest(layer.where, at)
+                below = (text for known, text in layer.where.items() if known[: len(at)] == at)
+                where[at] = _nearest(layer.where, at) or next(below, "")
                 put(target[key], value, at, layer)
                 continue
             if isinstance(target.get(key), list | dict):

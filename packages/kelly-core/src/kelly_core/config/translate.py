@@ -46,7 +46,7 @@ def translate(
             # A rule over several keys is raised at their block; the message names the keys.
             keys = _mentioned(str(detail["msg"]), values, root, path)
             text = re.sub(r"^(Value|Assertion) error, ?", "", detail["msg"])
-            if isinstance(detail["input"], str | int | float):
+            if isinstance(detail["input"], str | int | float | list):
                 text = f"got {_short(detail['input'])}, {text}"
             place = where(keys[0]) if keys else where(path)
             key = ", ".join(dotted(name) for name in keys) or dotted(path)
