@@ -1,0 +1,100 @@
+"""Building entries: paths, checksums and sizes of files, intervals of metrics."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kelly_core.contract import ArtifactInfo
+from kelly_core.registry.entries import (
+    FORMAT_OF_EXPORTER,
+    PRIMARY_ORDER,
+    Artifact,
+    FileRef,
+    Interval,
+    ModelEntry,
+)
+
+
+def now() -> str:
+    """The present in UTC, to the second, as the registry writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def relative_to(folder: Path, path: Path) -> str:
+    """`path` as the registry in `folder` writes it: relative, with forward slashes."""
+    return Path(os.path.relpath(Path(path).absolute(), Path(folder).absolute())).as_posix()
+
+
+def file_ref(folder: Path, path: Path) -> FileRef:
+    """Reference with checksum to an existing file, for the registry in `folder`."""
+    return FileRef(file=relative_to(folder, path), sha256=ArtifactInfo.of(path).sha256)
+
+
+def artifact(
+    folder: Path, path: Path, *, verified: bool = False, max_abs_diff: float | None = None
+) -> Artifact:
+    """Record of an existing artefact, for the registry in `folder`.
+
+    Args:
+        folder: `workspace.models`.
+        path: The artefact, a file or a folder.
+        verified: It passed parity just now.
+        max_abs_diff: The largest absolute difference that parity saw.
+    """
+    measured = ArtifactInfo.of(path)
+    return Artifact(
+        file=relative_to(folder, path),
+        sha256=measured.sha256,
+        bytes=measured.bytes,
+        verified=verified,
+        verified_at=now() if verified else None,
+        max_abs_diff=max_abs_diff,
+    )
+
+
+def with_artifacts(entry: ModelEntry, artifacts: Mapping[str, Artifact]) -> ModelEntry:
+    """The entry with exactly these artefacts; `file`, `format` and `exports` follow from them.
+
+    Args:
+        entry: Any entry.
+        artifacts: Exporter name -> artefact. None leaves `file` and `format` empty.
+    """
+    exports: dict[str, str | None] = {"onnx_path": None, "coreml_path": None}
+    exports |= {f"{name}_path": made.file for name, made in artifacts.items()}
+    first = next((name for name in (*PRIMARY_ORDER, *artifacts) if name in artifacts), None)
+    return changed(
+        entry,
+        artifacts=dict(artifacts),
+        exports=exports,
+        file=artifacts[first].file if first else None,
+        format=FORMAT_OF_EXPORTER.get(first, first) if first else None,
+    )
+
+
+def changed(entry: ModelEntry, **changes: object) -> ModelEntry:
+    """A validated copy of the entry with these fields replaced."""
+    return ModelEntry.model_validate({**dict(entry), **changes})
+
+
+def intervals(
+    values: Mapping[str, float], bounds: Mapping[str, tuple[float, float]] | None = None
+) -> dict[str, Interval]:
+    """Metrics as the registry keeps them: figures that are not finite are left out.
+
+    Args:
+        values: Metric -> figure.
+        bounds: Metric -> 95 % interval, where one was computed.
+    """
+    result = {}
+    for name, value in values.items():
+        low, high = (bounds or {}).get(name, (math.nan, math.nan))
+        known = math.isfinite(low) and math.isfinite(high)
+        if math.isfinite(value):
+            result[name] = Interval(
+                value=float(value), low=float(low) if known else None, high=float(high) if known else None
+            )
+    return result
