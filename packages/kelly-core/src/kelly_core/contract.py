@@ -73,15 +73,18 @@ class ArtifactInfo(StrictModel):
 
     @classmethod
     def of(cls, path: Path) -> ArtifactInfo:
-        """Measure a file, or a folder such as an `.mlpackage` (names and contents of all its files)."""
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        digest = hashlib.sha256()
-        for file in files:
-            data = file.read_bytes()
-            if path.is_dir():
-                digest.update(f"{file.relative_to(path).as_posix()}\0{len(data)}\0".encode())
-            digest.update(data)
-        return cls(file=path.name, sha256=digest.hexdigest(), bytes=sum(f.stat().st_size for f in files))
+        """Measure a file, or a folder such as an `.mlpackage`.
+
+        A folder's checksum is taken over the sorted names and checksums of its files.
+        """
+        if not path.is_dir():
+            return cls(file=path.name, sha256=_sha256(path), bytes=path.stat().st_size)
+        names = {part.relative_to(path).as_posix(): part for part in path.rglob("*") if part.is_file()}
+        total = hashlib.sha256()
+        for name, part in sorted(names.items()):
+            total.update(f"{name}\0{_sha256(part)}\n".encode())
+        size = sum(part.stat().st_size for part in names.values())
+        return cls(file=path.name, sha256=total.hexdigest(), bytes=size)
 
 
 class GoldenVector(StrictModel):
@@ -197,6 +200,11 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Contract.model_json_schema(mode="serialization"),
     }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _as_lists(array: NDArray[Any]) -> Any:

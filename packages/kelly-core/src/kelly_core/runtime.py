@@ -85,6 +85,19 @@ BUILTIN = {
 """Runtimes of core, in the order in which inference prefers them. They work without the exporters."""
 
 
+def require_torch(what: str) -> None:
+    """Refuse to go on without torch, naming the extra that brings it.
+
+    Args:
+        what: What needs it, as a noun: `"exporting"`.
+
+    Raises:
+        MissingExtraError: torch isn't installed.
+    """
+    if find_spec("torch") is None:
+        raise MissingExtraError(f"{what} needs torch, which isn't installed", hint=_TRAIN)
+
+
 def runtime_for(name: str, host: PluginHost) -> Runtime:
     """Core's runtime of this name, else the one that the exporter plugin of this name brings.
 

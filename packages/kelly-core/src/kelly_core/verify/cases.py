@@ -97,6 +97,8 @@ def _random(info: TensorInfo, sizes: Mapping[str, int], rng: np.random.Generator
         return rng.integers(low, high, shape, endpoint=True).astype(dtype)
     if info.low is not None and info.high is not None:
         return rng.uniform(info.low, info.high, shape).astype(dtype)
+    if info.low is not None:
+        return (info.low + max(1.0, abs(info.low)) * rng.random(shape)).astype(dtype)
     return rng.standard_normal(shape).astype(dtype)
 
 

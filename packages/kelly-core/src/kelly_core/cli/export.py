@@ -1,0 +1,117 @@
+"""`kelly export`: a trained model as files that other programs load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kelly_core.cli import console
+from kelly_core.cli.complete import complete_exporter, complete_model
+
+if TYPE_CHECKING:
+    from kelly_core.pipeline.export import ExportResult
+    from kelly_core.workspace import Workspace
+
+
+def command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Name of a trained model.", autocompletion=complete_model)
+    ],
+    *,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", "-f", help="A format; repeatable.", autocompletion=complete_exporter),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every format that carries this model and is installed.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder (default: models/).")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights (default: the model's best.pt).")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Clips to compare on: a folder or demo (default: what the model was trained on)."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write a trained model in deployable formats, each compared with the trained network first.
+
+    A file that computes something else is deleted; an older good one stays.
+
+    \b
+    Examples:
+      kelly export emotion --format onnx
+      kelly export emotion --all
+      kelly export emotion -f onnx -f torchscript -o plugin/Resources
+    """  # noqa: D301 - \b is the character that keeps these lines apart
+    from kelly_core.errors import UserError
+    from kelly_core.runtime import require_torch
+
+    require_torch("exporting")
+    from kelly_core.checkpoint import load_trained
+    from kelly_core.pipeline.export import example_source, export_model, supported_formats
+
+    host, place = console.host(), console.workspace()
+    spec = host.model(model)
+    wanted = supported_formats(spec, host) if every else list(formats or ())
+    if not wanted:
+        known = ", ".join(entry.name for entry in host.entries if entry.kind == "exporter") or "none"
+        raise UserError(
+            f"no format was asked for (installed: {known})",
+            where="--format",
+            hint=f"`kelly export {spec.name} --format onnx`, or --all",
+        )
+    path = checkpoint or place.checkpoints(spec.model_id) / "best.pt"
+    trained = load_trained(path, host, name=spec.name)
+    source = example_source(trained, place, host, data)
+    if source is None:
+        console.warn("the training data isn't there; comparing on random inputs (--data gives real ones)")
+    results = export_model(trained, place, host, wanted, source, output, host.notifier())
+    if output is None:
+        _record(place, spec.model_id, results)
+    _show(results, place, as_json=json)
+
+
+def _record(place: Workspace, model_id: str, results: list[ExportResult]) -> None:
+    """Enter the artefacts in the registry; a model that isn't in it (a copied checkpoint) stays out."""
+    from kelly_core.errors import RegistryError
+    from kelly_core.pipeline.export import record_exports
+
+    try:
+        record_exports(place, model_id, results)
+    except RegistryError as error:
+        console.warn(f"the registry was not updated: {error.message}")
+
+
+def _show(results: list[ExportResult], place: Workspace, *, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "format": result.format,
+                "file": str(result.path),
+                **result.info.model_dump(exclude={"file"}),
+                "real_inputs": result.real_inputs,
+                "parity": result.report.as_dict(),
+            }
+            for result in results
+        ]
+        console.print_json({"exports": rows})
+        return
+    console.table(
+        ("format", "file", "size", "largest difference", "cases"),
+        [
+            (
+                result.format,
+                place.relative(result.path),
+                f"{result.info.bytes / 1024:.0f} KiB",
+                f"{result.report.max_abs:.1e}",
+                len({row.case for row in result.report.rows}),
+            )
+            for result in results
+        ],
+    )

@@ -1,0 +1,152 @@
+"""`kelly predict`: a group whose sub-commands are the installed models; and what these have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from kelly_core.cli import console
+from kelly_core.errors import KellyError, UserError
+
+if TYPE_CHECKING:
+    from kelly_core.infer.result import FilePrediction, TopK
+
+BAR = 24
+"""Characters of a bar at probability 1."""
+
+
+class ModelGroup(TyperGroup):
+    """One sub-command per installed model, named from package metadata and imported when invoked."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the installed models."""
+        from kelly_core.catalog import read_catalog
+
+        return sorted({entry.name for entry in read_catalog(("model",))})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stub with name and help line; no plugin code runs."""
+        from kelly_core.catalog import read_catalog
+
+        found = [entry for entry in read_catalog(("model",)) if entry.name == cmd_name]
+        return TyperCommand(cmd_name, callback=None, help=found[0].summary) if found else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The model's own command; any of the model's names will do."""
+        if args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        spec = console.host().model(args[0])
+        if spec.predict is None:
+            raise UserError(
+                f"the model {spec.name!r} brings no `kelly predict` command",
+                where="kelly predict",
+                hint="use it from Python: kelly_core.inference.create_engine_by_name",
+            )
+        single = typer.Typer(add_completion=False)
+        single.command(spec.name)(spec.predict.resolve())
+        return spec.name, typer.main.get_command(single), args[1:]
+
+
+app = typer.Typer(cls=ModelGroup, no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def _group() -> None:
+    """Run a trained model on files or folders.
+
+    \b
+    Examples:
+      kelly predict emotion clip.wav
+      kelly predict emotion recordings/ --json
+      kelly predict emotion --help
+    """  # noqa: D301 - \b is the character that keeps these lines apart
+
+
+def find_inputs(paths: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
+    """The files given, and for each folder the files below it with one of these suffixes, sorted.
+
+    Raises:
+        UserError: A path doesn't exist, or a folder holds no such file.
+    """
+    from kelly_core.data.listing import find_files
+
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UserError("there is no such file or folder", where=str(path), hint="check the name")
+        below = sorted(map(Path, find_files(path, suffixes))) if path.is_dir() else [path]
+        if not below:
+            wanted = ", ".join(sorted(suffixes))
+            raise UserError(f"the folder holds no {wanted} file", where=str(path), hint="give another folder")
+        found += below
+    return list(dict.fromkeys(found))
+
+
+def predict_files(
+    files: Sequence[Path], predict: Callable[[Path], FilePrediction], *, top_k: int, as_json: bool
+) -> None:
+    """Classify files one after the other and print what came out.
+
+    A file that can't be used is reported and the others go on.
+
+    Args:
+        files: What to classify.
+        predict: Classifies one; raises `KellyError` over a bad file.
+        top_k: Labels to show.
+        as_json: Print JSON instead of a table.
+
+    Raises:
+        typer.Exit: With 2 when any file failed.
+    """
+    done: list[FilePrediction] = []
+    failed: list[tuple[Path, KellyError]] = []
+    with console.progress() as bar:
+        work = bar.track(files, "predicting", len(files)) if len(files) > 1 else iter(files)
+        for path in work:
+            try:
+                done.append(predict(path))
+            except KellyError as error:
+                failed.append((path, error))
+    if as_json:
+        errors = [{"file": str(path), "error": e.message, "hint": e.hint} for path, e in failed]
+        console.print_json({"predictions": [one.as_dict(top_k) for one in done], "errors": errors})
+    elif done:
+        rows = [row for one in done for row in _rows(one, top_k)]
+        console.table(("file", "time", "label", "probability", ""), rows)
+    if not as_json:
+        for _, why in failed:
+            console.show_error(why)
+    if failed:
+        raise typer.Exit(2)
+
+
+def _rows(prediction: FilePrediction, k: int) -> list[tuple[str, ...]]:
+    from kelly_core.infer.result import top_k
+
+    name = str(prediction.path)
+    rows = _block(name, f"{prediction.seconds:.1f} s", prediction.get_top_k(k))
+    for span in prediction.spans:
+        best = top_k(span.probabilities, prediction.labels, 1)
+        rows += _block("", f"{_clock(span.start)} - {_clock(span.end)}", best)
+    return rows
+
+
+def _block(name: str, when: str, best: Sequence[TopK]) -> list[tuple[str, ...]]:
+    return [
+        (
+            name if at == 0 else "",
+            when if at == 0 else "",
+            one.label,
+            f"{one.score:.1%}",
+            "█" * max(1, round(BAR * one.score)),
+        )
+        for at, one in enumerate(best)
+    ]
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"

@@ -1,0 +1,241 @@
+"""Exporting a trained model: bundle, contract, gate, one format after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly_core.contract import ArtifactInfo, Contract
+from kelly_core.errors import KellyError, MissingExtraError
+from kelly_core.export import ExportBundle
+from kelly_core.pipeline.contract import file_metadata, make_contract, with_golden
+from kelly_core.verify import ParityReport, export_verified, parity_cases, random_inputs
+
+if TYPE_CHECKING:
+    from kelly_core.checkpoint import TrainedModel
+    from kelly_core.observers import Observers
+    from kelly_core.plugins import PluginHost
+    from kelly_core.registry import ModelEntry, Registry
+    from kelly_core.specs import ExporterSpec, ModelSpec
+    from kelly_core.task import Source
+    from kelly_core.workspace import Workspace
+
+EXAMPLES = 3
+"""Real items that parity needs."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """One artefact that passed the gate.
+
+    Attributes:
+        format: Name of the exporter.
+        path: The artefact.
+        info: Its checksum and size, as in the contract.
+        report: The comparison with the trained model.
+        real_inputs: Whether it was compared on recordings, not on random inputs.
+    """
+
+    format: str
+    path: Path
+    info: ArtifactInfo
+    report: ParityReport
+    real_inputs: bool
+
+
+def export_model(
+    trained: TrainedModel,
+    workspace: Workspace,
+    host: PluginHost,
+    formats: Sequence[str],
+    source: Source | None = None,
+    out_dir: Path | None = None,
+    observers: Observers | None = None,
+) -> list[ExportResult]:
+    """Write a model in every format asked for, each only if it computes what the trained model computes.
+
+    The contract is replaced after each format, so that it always tells the truth about what lies beside it.
+    Artefacts of the same checkpoint in other formats stay in it; those of an earlier checkpoint leave it.
+
+    Args:
+        trained: The model.
+        workspace: Where artefacts go unless `out_dir` says otherwise.
+        host: Where exporters are found.
+        formats: Names of exporters.
+        source: Real items for parity and golden vectors; None takes seeded random ones.
+        out_dir: Another folder; its artefacts and contract don't touch the workspace.
+        observers: Told of each artefact.
+
+    Raises:
+        PluginError, MissingExtraError: An exporter isn't installed; nothing is written then.
+        ParityError: A format failed; the others were still tried and are in place.
+    """
+    exporters = [_installed(host, name) for name in dict.fromkeys(formats)]
+    if not exporters:
+        return []
+    folder = out_dir or workspace.models
+    place = folder / workspace.contract(trained.spec.model_id).name
+    bundle, cases = _bundle(trained, _version(host, trained.spec), source)
+    contract = bundle.contract.model_copy(update={"artifacts": _still_valid(place, bundle.contract)})
+    results: list[ExportResult] = []
+    failures: list[KellyError] = []
+    for exporter in exporters:
+        path = folder / f"{trained.spec.model_id}{exporter.suffix}"
+        try:
+            info, report = export_verified(bundle, exporter, path, cases)
+        except KellyError as error:
+            failures.append(error)
+            continue
+        contract = contract.model_copy(update={"artifacts": {**contract.artifacts, exporter.name: info}})
+        contract.save(place)
+        results.append(ExportResult(exporter.name, path, info, report, source is not None))
+        if observers is not None:
+            observers.call("kelly_export_verified", artifact=path, report=report)
+    if failures:
+        raise failures[0]
+    return results
+
+
+def supported_formats(spec: ModelSpec, host: PluginHost) -> list[str]:
+    """The formats known to carry this model whose exporters are installed here and work, for `--all`."""
+    declared = {entry.name for entry in host.entries if entry.kind == "exporter"}
+    return [name for name in spec.export_formats if name in declared and not _missing(host.exporter(name))]
+
+
+def example_source(
+    trained: TrainedModel, workspace: Workspace, host: PluginHost, data: str | None
+) -> Source | None:
+    """A few real items of the data the model was trained on, its test side first.
+
+    Args:
+        trained: The model.
+        workspace: Where the data root and the feature cache lie.
+        host: Where dataset plugins are found.
+        data: Other data: a folder or `"demo"`; None takes what the run used.
+
+    Returns:
+        The items, or None when the run's data is no longer there.
+
+    Raises:
+        DataError, PluginError: `data` was given and can't be read.
+    """
+    from kelly_core.data.discover import feature_cache_folder, open_dataset
+    from kelly_core.data.splits import split_items
+    from kelly_core.task import Context
+
+    config = trained.task.config
+    chosen = data if data is not None else trained.meta.get("data")
+    name = config.dataset if data is not None else trained.meta.get("dataset", config.dataset)
+    options = trained.task.dataset_options()
+    try:
+        dataset = open_dataset(host, trained.spec, chosen, name, workspace, config.data_root, options)
+        split = {side: _spread(part) for side, part in split_items(dataset.items, config.split).items()}
+        cache = feature_cache_folder(workspace, config.data_root)
+        sources = trained.task.prepare(dataset, split, Context(cache)).sources
+    except KellyError:
+        if data is not None:
+            raise
+        return None
+    return sources.get("test") or sources.get("validation")
+
+
+def record_exports(workspace: Workspace, model_id: str, results: Sequence[ExportResult]) -> None:
+    """Enter new artefacts of an already registered model into the registry, under its lock.
+
+    Artefacts that the contract no longer names leave the entry.
+
+    Raises:
+        RegistryError: The model isn't registered, or the registry is faulty.
+    """
+    from kelly_core.registry import find, update
+
+    contract = Contract.load(workspace.contract(model_id))
+
+    def change(registry: Registry) -> Registry:
+        from kelly_core.registry.lookup import replaced
+
+        return replaced(registry, entry_with_exports(workspace, find(registry, model_id), contract, results))
+
+    update(workspace.registry, change)
+
+
+def entry_with_exports(
+    workspace: Workspace, entry: ModelEntry, contract: Contract, results: Sequence[ExportResult]
+) -> ModelEntry:
+    """A registry entry with the artefacts of a contract, those just verified marked so."""
+    from kelly_core.registry import artifact, changed, file_ref, with_artifacts
+
+    folder = workspace.models
+    made = {
+        result.format: artifact(folder, result.path, verified=True, max_abs_diff=result.report.max_abs)
+        for result in results
+    }
+    kept = {
+        name: old
+        for name, old in entry.artifacts.items()
+        if name in contract.artifacts and contract.artifacts[name].sha256 == old.sha256
+    }
+    reference = file_ref(folder, workspace.contract(entry.id))
+    return changed(with_artifacts(entry, {**kept, **made}), contract=reference)
+
+
+def _bundle(
+    trained: TrainedModel, version: str, source: Source | None
+) -> tuple[ExportBundle, dict[str, dict[str, NDArray[Any]]]]:
+    module = trained.task.export_module(trained.module).eval()
+    bare = make_contract(trained, version)
+    if source is not None:
+        single, triple = (trained.task.example_inputs(source, batch) for batch in (1, EXAMPLES))
+    else:
+        single, triple = (random_inputs(bare, batch) for batch in (1, EXAMPLES))
+    contract = with_golden(bare, module, single, triple)
+    cases = parity_cases(contract, single, triple, trained.task.extreme_inputs())
+    return ExportBundle(module, contract, cases["batch 1"], file_metadata(contract)), cases
+
+
+def _still_valid(place: Path, contract: Contract) -> dict[str, ArtifactInfo]:
+    """Artefacts of an existing contract of the same checkpoint, as far as they are still what it says."""
+    try:
+        old = Contract.load(place)
+    except KellyError:
+        return {}
+    if old.checkpoint_sha256 != contract.checkpoint_sha256:
+        return {}
+    return {
+        name: info
+        for name, info in old.artifacts.items()
+        if (place.parent / info.file).exists() and ArtifactInfo.of(place.parent / info.file) == info
+    }
+
+
+def _installed(host: PluginHost, name: str) -> ExporterSpec:
+    spec = host.exporter(name)
+    missing = _missing(spec)
+    if missing:
+        raise MissingExtraError(
+            f"exporting {name} needs {' and '.join(missing)}, which isn't installed",
+            where=f"--format {name}",
+            hint=spec.install_hint or "install it",
+        )
+    return spec
+
+
+def _missing(spec: ExporterSpec) -> list[str]:
+    return [module for module in spec.modules if find_spec(module) is None]
+
+
+def _version(host: PluginHost, spec: ModelSpec) -> str:
+    versions = [entry.version for entry in host.entries if entry.kind == "model" and entry.name == spec.name]
+    return versions[0] if versions else "0"
+
+
+def _spread(indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A few positions, spread over the whole: datasets are sorted, so that neighbours are alike."""
+    chosen = np.linspace(0, len(indices) - 1, min(EXAMPLES, len(indices))).astype(np.int64)
+    return np.asarray(indices[chosen])
