@@ -131,6 +131,10 @@ class Task(ABC, Generic[ConfigT]):
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
+    def dataset_options(self) -> dict[str, Any]:
+        """What the configuration tells the dataset's opener (label synonyms, classes to drop)."""
+        return {}
+
     @abstractmethod
     def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
         """Turn items into sources, through the feature cache."""

@@ -7,11 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from kelly_core.config import StrictModel, TrainConfig, setting
-
-EMOTIONS = ("happy", "sad", "angry", "fear", "surprise", "disgust", "neutral")
-"""The seven classes, in the order of the model's outputs."""
+from kelly_emotion.labels import EMOTIONS
 
 Width = Annotated[int, Field(ge=1, le=4096)]
+Speed = Annotated[float, Field(ge=0.5, le=2.0)]
 
 
 class FeatureConfig(StrictModel):
@@ -47,14 +46,28 @@ class FeatureConfig(StrictModel):
 
 
 class AugmentConfig(StrictModel):
-    """What varies from epoch to epoch, on the training side only; 0 switches one off."""
+    """What varies from epoch to epoch, on the training side only; each is off at 0 (speeds: at [1.0])."""
 
-    time_stretch: float = setting(0.1, "tempo changes by up to this share; 0: off", ge=0.0, le=0.5)
+    speeds: list[Speed] = setting(
+        lambda: [0.9, 1.0, 1.1],
+        "playback speeds of the sound itself, cached; higher is faster and higher in pitch",
+        min_length=1,
+        max_length=7,
+    )
+    time_stretch: float = setting(0.12, "tempo changes by up to this share; 0: off", ge=0.0, le=0.5)
     pitch_shift: float = setting(1.0, "largest shift up or down; 0: off", unit="mel bands", ge=0.0, le=8.0)
-    noise: float = setting(0.3, "share of the windows that get noise; 0: off", ge=0.0, le=1.0)
-    gain_db: float = setting(6.0, "largest change of level up or down; 0: off", unit="dB", ge=0.0, le=40.0)
-    spec_augment: int = setting(1, "masks along each of frequency and time; 0: off", unit="masks", ge=0, le=8)
+    formant_shift: float = setting(0.04, "the mel axis is scaled by up to this share; 0: off", ge=0.0, le=0.3)
+    noise: float = setting(0.0, "share of the windows that get noise; 0: off", ge=0.0, le=1.0)
+    gain_db: float = setting(10.0, "largest change of level up or down; 0: off", unit="dB", ge=0.0, le=40.0)
+    spec_augment: int = setting(2, "masks along each of frequency and time; 0: off", unit="masks", ge=0, le=8)
     mixup: float = setting(0.0, "parameter of the Beta distribution of the blend; 0: off", ge=0.0, le=4.0)
+
+    @field_validator("speeds")
+    @classmethod
+    def _own_speed_included(cls, speeds: list[float]) -> list[float]:
+        if 1.0 not in speeds:
+            raise ValueError("must include 1.0, the recording's own speed")
+        return speeds
 
 
 class LabelConfig(StrictModel):

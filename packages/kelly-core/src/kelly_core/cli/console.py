@@ -35,6 +35,24 @@ def host() -> PluginHost:
     return PluginHost(on_failure=_warn_of)
 
 
+def require_training() -> None:
+    """Stop with the extra to install when the training libraries aren't there.
+
+    Raises:
+        MissingExtraError: torch or Fabric can't be found.
+    """
+    from importlib.util import find_spec
+
+    from kelly_core.errors import MissingExtraError
+
+    missing = [name for name in ("torch", "lightning_fabric") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"training needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
+            hint="install the extra: `pip install 'kelly-core[train]'` (or `kelly-emotion[train]`)",
+        )
+
+
 def print_json(value: Any) -> None:
     """Print plain values as indented JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

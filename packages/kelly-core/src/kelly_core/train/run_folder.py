@@ -72,7 +72,7 @@ def git_commit(folder: Path | None = None) -> str | None:
     """Commit of the folder's repository, with `-dirty` when files differ from it; None outside one."""
     try:
         arguments = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-        result = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=10, check=False)  # noqa: S607
+        result = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return result.stdout.strip() or None if result.returncode == 0 else None

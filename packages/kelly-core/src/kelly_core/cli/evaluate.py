@@ -1,0 +1,182 @@
+"""`kelly evaluate`: measure the trained model on data, or run a declared protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kelly_core.cli import console
+from kelly_core.cli.complete import complete_dataset, complete_model
+
+if TYPE_CHECKING:
+    from kelly_core.evaluate.protocol_report import ProtocolReport
+    from kelly_core.specs import ModelSpec
+
+
+def command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Name of the model.", autocompletion=complete_model)
+    ],
+    *,
+    protocol: Annotated[
+        str | None, typer.Option(help="Train and test under a declared protocol; `--protocol list` shows them.")
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="PATH|demo", help="Data to measure on.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Which dataset plugin reads it.", autocompletion=complete_dataset)
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Weights to measure (default: best.pt).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Protocol: a configuration file.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Protocol: one setting; repeatable.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Protocol: seeds, separated by commas.")] = "0",
+    jobs: Annotated[
+        int | None, typer.Option(help="Protocol: folds at once (default: the number of CPUs).")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the JSON report there.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Measure a model honestly: with intervals, beside baselines.
+
+    \b
+    Without --protocol, the trained model is measured on the split it was trained with, or on --data.
+    With --protocol, models are trained from scratch on each fold; test data chooses nothing.
+
+    \b
+    Examples:
+      kelly evaluate emotion
+      kelly evaluate emotion --data ~/other-recordings
+      kelly evaluate emotion --protocol ravdess-5fold --data ~/ravdess --seeds 0,1,2
+      kelly evaluate emotion --protocol ravdess-5fold --set architecture_type=streaming
+    """  # noqa: D301 - \b is the character that keeps these lines apart
+    console.require_training()
+    spec = console.host().model(model)
+    if protocol == "list":
+        _list_protocols(spec)
+    elif protocol is not None:
+        report = _run_protocol(spec, protocol, data, config, sets or [], _seeds(seeds), jobs)
+        _deliver(report.as_dict(), output, as_json=as_json)
+        if not as_json:
+            _show_protocol(report)
+    else:
+        result = _measure(spec, data, dataset, checkpoint)
+        _deliver(result, output, as_json=as_json)
+        if not as_json:
+            _show_measured(spec.name, result)
+
+
+def _seeds(text: str) -> list[int]:
+    from kelly_core.errors import UserError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"{text!r} is no list of seeds", where="--seeds", hint="write --seeds 0,1,2") from None
+
+
+def _protocols(spec: ModelSpec) -> dict[str, Any]:
+    protocols: dict[str, Any] = dict(spec.protocols.resolve()) if spec.protocols else {}
+    return protocols
+
+
+def _list_protocols(spec: ModelSpec) -> None:
+    rows = [(name, p.dataset, p.headline, p.summary) for name, p in _protocols(spec).items()]
+    console.table(("protocol", "dataset", "metric", "what"), rows)
+
+
+def _run_protocol(
+    spec: ModelSpec,
+    name: str,
+    data: str | None,
+    config: Path | None,
+    sets: list[str],
+    seeds: list[int],
+    jobs: int | None,
+) -> ProtocolReport:
+    from kelly_core.errors import UserError
+    from kelly_core.pipeline.prepare import Request
+    from kelly_core.pipeline.protocol import run_protocol
+
+    protocols = _protocols(spec)
+    if name not in protocols:
+        known = ", ".join(protocols) or "none"
+        raise UserError(
+            f"{spec.name!r} has no protocol {name!r} (known: {known})", hint="`--protocol list` shows them"
+        )
+    request = Request(spec.name, data, protocols[name].dataset, config, sets)
+    with console.progress() as progress:
+        return run_protocol(
+            protocols[name], request, console.workspace(), console.host(), seeds, jobs, progress
+        )
+
+
+def _measure(spec: ModelSpec, data: str | None, dataset: str | None, checkpoint: Path | None) -> dict[str, Any]:
+    from kelly_core.pipeline.measure import measure_trained
+
+    with console.progress() as progress:
+        return measure_trained(spec, console.workspace(), console.host(), data, dataset, checkpoint, progress)
+
+
+def _deliver(report: dict[str, Any], output: Path | None, *, as_json: bool) -> None:
+    if output is not None:
+        from kelly_core import atomic
+
+        atomic.write_json(output, report)
+        console.note(f"wrote {output}")
+    if as_json:
+        console.print_json(report)
+
+
+def _show_measured(name: str, result: dict[str, Any]) -> None:
+    kind = "SYNTHETIC data" if result["synthetic"] else "data"
+    console.say(
+        f"{name} on {result['measured_on']} of {kind} {result['dataset']!r} ({result['items']} items)\n"
+    )
+    rows = [
+        (name, metric, _interval(value)) for metric, value in result["metrics"][result["measured_on"]].items()
+    ]
+    for kind_of_row in ("baselines", "variants"):
+        for row, figures in result[kind_of_row].items():
+            rows += [(row, metric, _interval(value)) for metric, value in figures.items()]
+    console.table(("predictor", "metric", "figure [95 %]"), rows)
+    for what, figure in result["breakdown"].items():
+        console.say(f"{what}: {figure:.3f}")
+
+
+def _interval(value: dict[str, Any]) -> str:
+    ends = f" [{value['low']:.3f}, {value['high']:.3f}]" if value["low"] is not None else ""
+    return f"{value['value']:.3f}{ends}"
+
+
+def _show_protocol(report: ProtocolReport) -> None:
+    headline = report.protocol.headline
+    console.say(f"{report.protocol.summary}")
+    console.say(
+        f"{report.architecture}, {report.parameters:,} parameters, seeds {', '.join(map(str, report.seeds))}\n"
+    )
+    metrics = list(report.rows[0].folds)
+    rows = []
+    for row in report.rows:
+        mean = row.folds[headline]
+        half = (mean.high - mean.low) / 2
+        others = [f"{row.folds[metric].value:.3f}" for metric in metrics if metric != headline]
+        rows.append((row.name, f"{mean.value:.3f} ± {half:.3f}", *others))
+    console.table(
+        ("predictor", f"{headline} ± 95 % (t over folds)", *(m for m in metrics if m != headline)), rows
+    )
+    per_seed = ", ".join(f"{values[headline]:.3f}" for values in report.rows[0].per_seed.values())
+    console.say(f"\n{headline} per seed: {per_seed}")
+    for what, figure in report.breakdown.items():
+        console.say(f"{what}: {figure:.3f}")
+    spent = ", ".join(f"{seconds:.0f} s" for seconds in report.seconds.values())
+    console.say(f"training time per seed, summed over folds: {spent}\n")
+    if report.protocol.published:
+        published = [(p.name, p.value, p.protocol, p.source) for p in report.protocol.published]
+        console.table(("published", "figure", "measured under", "source"), published)

@@ -1,0 +1,163 @@
+"""Everything that is known before the first step: configuration, data, split, network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kelly_core.config import TrainConfig
+from kelly_core.config.resolve import Resolved, dump, load_stored, resolve, workspace_file
+from kelly_core.data.discover import feature_cache_folder, open_dataset
+from kelly_core.data.splits import split_items
+from kelly_core.errors import CheckpointError, ConfigError
+from kelly_core.plugins import PluginHost
+from kelly_core.progress import Progress, Silent
+from kelly_core.specs import ModelSpec
+from kelly_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kelly_core.data import Dataset
+    from kelly_core.task import Prepared, Split, Task
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        model: Any of the model's names.
+        data: `--data`: a folder, `"demo"`, or None for the data root.
+        dataset: `--dataset`: which dataset plugin reads it.
+        config_file: `--config`.
+        sets: `--set` values.
+        flags: Dotted configuration key to flag value; None where a flag wasn't given.
+        resume: Go on with the last run.
+    """
+
+    model: str
+    data: str | None = None
+    dataset: str | None = None
+    config_file: Path | None = None
+    sets: Sequence[str] = ()
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request with everything found that it needs.
+
+    Attributes:
+        checkpoint: The `last.pt` to resume from.
+        data: What `--data` said, stored with the run so that a resume finds the same.
+    """
+
+    spec: ModelSpec
+    resolved: Resolved[Any]
+    task: Task[Any]
+    dataset: Dataset
+    split: Split
+    workspace: Workspace
+    host: PluginHost
+    data: str | None
+    checkpoint: Mapping[str, Any] | None = None
+
+    @property
+    def config(self) -> TrainConfig:
+        """The resolved configuration."""
+        config: TrainConfig = self.resolved.config
+        return config
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the feature cache."""
+        return feature_cache_folder(self.workspace, self.config.data_root)
+
+    def prepare(self, progress: Progress | None = None, workers: int = 1) -> Prepared:
+        """Features of every item, through the cache."""
+        from kelly_core.task import Context
+
+        return self.task.prepare(self.dataset, self.split, Context(self.cache, progress or Silent(), workers))
+
+
+def find_job(request: Request, workspace: Workspace, host: PluginHost) -> Job:
+    """Resolve the configuration, find and split the data. Decodes and trains nothing.
+
+    Raises:
+        ConfigError, DataError, PluginError, CheckpointError: What was asked for can't be done; says why.
+    """
+    spec = host.model(request.model)
+    if request.resume:
+        return _resumed(request, spec, workspace, host)
+    resolved = resolve_config(request, spec, workspace)
+    return _with_data(request, spec, resolved, workspace, host, request.data, None)
+
+
+def resolve_config(request: Request, spec: ModelSpec, workspace: Workspace) -> Resolved[Any]:
+    """The configuration of a request, from flags down to package defaults."""
+    flags = dict(request.flags)
+    if request.dataset is not None:
+        flags["dataset"] = request.dataset
+    return resolve(
+        spec.config.resolve(),
+        workspace_file=workspace_file(workspace.configs, (spec.name, spec.model_id, *spec.aliases)),
+        config_file=request.config_file,
+        sets=request.sets,
+        flags=flags,
+    )
+
+
+def _resumed(request: Request, spec: ModelSpec, workspace: Workspace, host: PluginHost) -> Job:
+    from kelly_core.checkpoint import read_checkpoint
+
+    path = workspace.checkpoints(spec.model_id) / "last.pt"
+    if not path.exists():
+        raise CheckpointError(
+            f"there is no run of {spec.name!r} to go on with",
+            where=str(path),
+            hint=f"start one: `kelly train {spec.name} --data demo`",
+        )
+    checkpoint = read_checkpoint(path)
+    if "resume" not in checkpoint:
+        raise CheckpointError(
+            "it holds weights only, no position to go on from", where=str(path), hint="start a new run"
+        )
+    given = {key: value for key, value in request.flags.items() if value is not None}
+    refused = [key for key in given if key not in ("epochs", "device")]
+    if refused or request.sets or request.config_file or request.data:
+        what = ", ".join(map(repr, [*refused, *request.sets])) or "--config or --data"
+        raise ConfigError(
+            f"a resumed run keeps its settings; {what} can't change",
+            hint="only --epochs and --device may; leave out --resume to start a new run",
+        )
+    if given.get("epochs", checkpoint["epoch"]) < checkpoint["epoch"]:
+        raise ConfigError(
+            f"{checkpoint['epoch']} epochs are done already; --epochs {given['epochs']} is less",
+            hint="give a larger number",
+        )
+    config_class = spec.config.resolve()
+    stored = load_stored(config_class, checkpoint["config"], where=str(path))
+    config = load_stored(config_class, {**dump(stored), **given})
+    origins = {key: f"--{key}" for key in given}
+    resolved = Resolved(config, origins, stored)
+    return _with_data(request, spec, resolved, workspace, host, checkpoint["data"], checkpoint)
+
+
+def _with_data(
+    request: Request,
+    spec: ModelSpec,
+    resolved: Resolved[Any],
+    workspace: Workspace,
+    host: PluginHost,
+    data: str | None,
+    checkpoint: Mapping[str, Any] | None,
+) -> Job:
+    config: TrainConfig = resolved.config
+    task: Task[Any] = spec.task_class.resolve()(config)
+    dataset = open_dataset(
+        host, spec, data, config.dataset, workspace, config.data_root, task.dataset_options()
+    )
+    split = split_items(dataset.items, config.split)
+    return Job(spec, resolved, task, dataset, split, workspace, host, data, checkpoint)

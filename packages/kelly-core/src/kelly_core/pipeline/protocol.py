@@ -1,0 +1,65 @@
+"""One protocol, from request to report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from kelly_core.config.resolve import dump
+from kelly_core.data.discover import feature_cache_folder, open_dataset
+from kelly_core.evaluate.folds import FoldResult, make_jobs, run_jobs
+from kelly_core.evaluate.protocol import Protocol
+from kelly_core.evaluate.protocol_report import ProtocolReport, make_report
+from kelly_core.pipeline.prepare import Request, resolve_config
+from kelly_core.plugins import PluginHost
+from kelly_core.progress import Progress
+from kelly_core.task import Context, Task
+from kelly_core.workspace import Workspace
+
+
+def run_protocol(
+    protocol: Protocol,
+    request: Request,
+    workspace: Workspace,
+    host: PluginHost,
+    seeds: Sequence[int],
+    processes: int | None,
+    progress: Progress,
+) -> ProtocolReport:
+    """Train and test every fold of every seed, several at once, each on one thread.
+
+    Args:
+        protocol: What is measured and how.
+        request: Model, data and settings; what the protocol fixes wins over them.
+        workspace: Where configuration and caches are found.
+        host: Installed plugins.
+        seeds: One training of every fold for each.
+        processes: Folds at once; None for the number of CPUs.
+        progress: Where folds report.
+
+    Raises:
+        ConfigError, DataError: The settings or the data don't fit.
+    """
+    spec = host.model(request.model)
+    fixed = [f"{key}={value}" for key, value in protocol.settings.items()]
+    request = Request(**{**vars(request), "sets": [*request.sets, *fixed]})
+    config = resolve_config(request, spec, workspace).config
+    task: Task[Any] = spec.task_class.resolve()(config)
+    options = {**task.dataset_options(), **protocol.options}
+    dataset = open_dataset(host, spec, request.data, protocol.dataset, workspace, config.data_root, options)
+    cache = feature_cache_folder(workspace, config.data_root)
+    processes = processes or os.cpu_count() or 1
+    jobs = make_jobs(protocol, spec, dump(config), dataset, seeds, cache, threads=1)
+    # Fill the cache once, with a progress bar, before the folds read it side by side.
+    task.prepare(dataset, jobs[0].split, Context(cache, progress, processes))
+    results: list[FoldResult] = []
+    for result in progress.track(run_jobs(jobs, processes), f"{protocol.name}: folds", total=len(jobs)):
+        score = task.metrics(result.test)[protocol.headline]
+        progress.say(
+            f"seed {result.seed} fold {result.fold}: {protocol.headline} {score:.3f} "
+            f"(epoch {result.best_epoch}, {result.seconds:.0f} s)"
+        )
+        results.append(result)
+    results.sort(key=lambda result: (result.seed, result.fold))
+    return make_report(protocol, spec.name, config.architecture_type, results, task)

@@ -1,0 +1,56 @@
+"""Declared protocols: how EmotionRecognizer is measured on public sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly_core.config import SplitConfig
+from kelly_core.data import Dataset
+from kelly_core.data.splits import split_items
+from kelly_core.evaluate import Protocol, PublishedRow
+
+VALIDATION_SHARE = 0.25
+"""Share of the training speakers that chooses the epoch: four or five of nineteen."""
+
+
+def speaker_folds(dataset: Dataset, seed: int) -> Sequence[tuple[str, dict[str, NDArray[np.int64]]]]:
+    """The five published speaker folds; validation speakers are drawn from the other four by the seed."""
+    folds = sorted({item.fold for item in dataset.items if item.fold is not None})
+    config = SplitConfig(by="fold", validation=VALIDATION_SHARE, seed=seed)
+    return [(fold, split_items(dataset.items, config.model_copy(update={"test_fold": fold}))) for fold in folds]
+
+
+RAVDESS_5FOLD = Protocol(
+    name="ravdess-5fold",
+    summary="RAVDESS speech, 7 classes without calm, 5 speaker folds (Luna-Jiménez et al., 2021)",
+    dataset="ravdess",
+    folds=speaker_folds,
+    headline="uar",
+    options={"calm": "drop"},
+    published=(
+        PublishedRow(
+            "wav2vec 2.0 XLSR-53, fine-tuned",
+            "accuracy 0.8182",
+            "8 classes with calm, the same 5 speaker folds, pre-trained on 56k h of speech",
+            "Luna-Jiménez et al. (2022), Applied Sciences 12(1), 327",
+        ),
+        PublishedRow(
+            "CNN-14 (PANNs), fine-tuned",
+            "accuracy 0.7658",
+            "8 classes with calm, 5 speaker folds, pre-trained on AudioSet",
+            "Luna-Jiménez et al. (2021), Sensors 21(22), 7665",
+        ),
+        PublishedRow(
+            "human listeners",
+            "accuracy 0.60",
+            "audio-only speech and song, 8 emotions, forced choice",
+            "Livingstone and Russo (2018), PLoS ONE 13(5): e0196391",
+        ),
+    ),
+)
+
+PROTOCOLS = {RAVDESS_5FOLD.name: RAVDESS_5FOLD}
+"""By the name that `--protocol` takes."""

@@ -1,0 +1,326 @@
+"""How EmotionRecognizer is trained, measured and described."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kelly_core.contract import Pooling, StateInfo, TensorInfo
+from kelly_core.data import Dataset, Item
+from kelly_core.data.feature_set import build_features
+from kelly_core.data.splits import describe_split
+from kelly_core.errors import DataError
+from kelly_core.features.audio import FEATURE_VERSION, LogMel, MelConfig
+from kelly_core.features.cache import FeatureCache
+from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
+from kelly_emotion.augment import augment, mixup
+from kelly_emotion.baselines import functionals_linear, majority
+from kelly_emotion.config import EmotionConfig
+from kelly_emotion.data.source import ClipSource, MelStore
+from kelly_emotion.labels import EMOTIONS
+from kelly_emotion.metrics import classification_metrics, confusion_matrix
+from kelly_emotion.model import EmotionStreaming, Standardize, build_network
+from kelly_emotion.report import draw_confusion, write_sample
+from kelly_emotion.windows import FLOOR_DB
+
+EVALUATION_HOP = 32
+"""Frames between two windows of one clip."""
+GAINS_DB = (6.0, -6.0)
+SAMPLES = 6
+LOUD_DB = 40.0
+"""About what full-scale broadband sound gives in the loudest bands."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """From decoded audio to what is cached; picklable, for several workers.
+
+    Attributes:
+        mel: Front end settings.
+        duration: Longest part used, s.
+        speed: Playback speed: 1.1 is shorter and higher.
+    """
+
+    mel: MelConfig
+    duration: float
+    speed: float = 1.0
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(samples,) at the front end's rate -> (frames, n_mels), dB."""
+        samples = samples[: int(self.duration * self.mel.sample_rate)]
+        if self.speed != 1.0:
+            import soxr
+
+            samples = soxr.resample(samples, self.mel.sample_rate * self.speed, self.mel.sample_rate)
+        return np.ascontiguousarray(LogMel(self.mel)(samples).T)
+
+    def key(self) -> dict[str, Any]:
+        """What the cache is keyed by."""
+        return {**self.mel.as_dict(), "duration": self.duration, "speed": self.speed}
+
+
+class EmotionTask(Task[EmotionConfig]):
+    """Audio to seven emotions."""
+
+    monitor: ClassVar[str] = "uar"
+    monitor_mode: ClassVar[Literal["min", "max"]] = "max"
+
+    @cached_property
+    def mel_config(self) -> MelConfig:
+        """The front end's settings."""
+        return MelConfig(**self.config.features.model_dump())
+
+    def dataset_options(self) -> dict[str, Any]:
+        """How labels are read."""
+        return self.config.labels.model_dump()
+
+    def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
+        """Log-mels through the cache; the training side also at the configured speeds."""
+        used = np.sort(np.concatenate(list(split.values())))
+        items = [dataset.items[index] for index in used]
+        base = self._features(items, 1.0, context)
+        sped = {
+            speed: self._features(items, speed, context) for speed in self.config.augment.speeds if speed != 1.0
+        }
+        usable = {int(index) for index, array in zip(used, base.arrays, strict=True) if array is not None}
+        place = {int(index): at for at, index in enumerate(used)}
+        sources: dict[str, Source] = {}
+        for side, indices in split.items():
+            kept = [int(index) for index in indices if int(index) in usable]
+            speeds = {1.0: base, **(sped if side == "train" else {})}
+            stores = (
+                {s: MelStore([f.arrays[place[i]] for i in kept]) for s, f in speeds.items()} if kept else {}
+            )
+            if kept:
+                sources[side] = self._source([dataset.items[i] for i in kept], stores)
+        for side in ("train", "validation", "test"):
+            if side in split and len(split[side]) and side not in sources:
+                raise DataError(
+                    f"no usable clip is left for {side} (of {len(items)} listed, {len(base.problems)} unusable)",
+                    where=str(dataset.root),
+                    hint="look at the reasons with `kelly data validate`, or add recordings",
+                )
+        summary = self._summary(dataset, split, sources)
+        return Prepared(sources, base.problems, base.content_hash, summary)
+
+    def _features(self, items: Sequence[Item], speed: float, context: Context) -> Any:
+        front_end = FrontEnd(self.mel_config, self.config.duration, speed)
+        cache = FeatureCache(context.cache, front_end.key(), FEATURE_VERSION)
+        return build_features(
+            items,
+            front_end,
+            cache,
+            context.progress,
+            context.workers,
+            sample_rate=self.mel_config.sample_rate,
+            strict=self.config.strict_data,
+            description="log-mels" if speed == 1.0 else f"log-mels at speed {speed:g}",
+        )
+
+    def _source(self, items: Sequence[Item], stores: Mapping[float, MelStore]) -> ClipSource:
+        columns = {name for item in items for name in item.extra}
+        targets = np.array([EMOTIONS.index(item.label) for item in items], dtype=np.int64)
+        weighted = self.config.class_weights
+        return ClipSource(
+            stores=stores,
+            targets=targets,
+            weights=_inverse_frequency(targets) if weighted else np.ones(len(targets), dtype=np.float32),
+            groups=np.array([item.group for item in items]),
+            paths=[item.path for item in items],
+            window=self.config.input_size,
+            reach=2 * math.ceil(self.config.input_size * (1 + self.config.augment.time_stretch) / 2),
+            extra={name: np.array([item.extra.get(name, "") for item in items]) for name in sorted(columns)},
+        )
+
+    def _summary(self, dataset: Dataset, split: Split, sources: Mapping[str, Source]) -> dict[str, Any]:
+        seconds = self.mel_config.hop_length / self.mel_config.sample_rate
+        hours = {
+            side: round(float(source.store.lengths.sum()) * seconds / 3600, 4)
+            for side, source in sources.items()
+            if isinstance(source, ClipSource)
+        }
+        return {"split": describe_split(dataset.items, split), "hours": hours, "classes": list(EMOTIONS)}
+
+    def build(self, train: Source | None) -> nn.Module:
+        """The configured network; normalisation from the speech of the training side."""
+        module = build_network(self.config)
+        if isinstance(train, ClipSource):
+            frames = np.concatenate(list(train.regions_of_clips()))
+            normalize = module.get_submodule("normalize")
+            assert isinstance(normalize, Standardize)
+            normalize.fit(float(frames.mean(dtype=np.float64)), float(frames.std(dtype=np.float64)))
+        return module.train()
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+        """Cross-entropy with label smoothing and class weights, on augmented windows."""
+        mel, target = batch["mel"], batch["target"]
+        smooth = self.config.label_smoothing
+        wanted = F.one_hot(target, len(EMOTIONS)).float() * (1 - smooth) + smooth / len(EMOTIONS)
+        wanted = wanted * batch["weight"][:, None]
+        mel = augment(mel, self.config.augment, self.config.input_size, generator)
+        mel, wanted = mixup(mel, wanted, self.config.augment.mixup, generator)
+        return -(model(mel).log_softmax(dim=1) * wanted).sum(dim=1).mean()
+
+    def predict(self, model: nn.Module, source: Source, batch_size: int) -> Predictions:
+        """Log-probabilities per clip, averaged over its windows."""
+        return self._predict(model, source, batch_size, gain_db=0.0)
+
+    @torch.no_grad()
+    def _predict(self, model: nn.Module, source: Source, batch_size: int, gain_db: float) -> Predictions:
+        assert isinstance(source, ClipSource)
+        device = next(model.parameters()).device
+        total = np.zeros((len(source), len(EMOTIONS)))
+        count = np.zeros(len(source))
+        for mel, owners in source.evaluation_batches(batch_size, EVALUATION_HOP):
+            if gain_db:
+                mel = np.where(mel > FLOOR_DB, np.maximum(mel + np.float32(gain_db), FLOOR_DB), mel)
+            scores = model(torch.from_numpy(mel).to(device)).log_softmax(dim=1).cpu().numpy()
+            np.add.at(total, owners, scores)
+            np.add.at(count, owners, 1)
+        outputs = total / count[:, None]
+        loss = -float(outputs[np.arange(len(source)), source.targets].mean())
+        return Predictions(outputs, source.targets, source.groups, source.paths, loss, source.extra)
+
+    def metrics(self, predictions: Predictions) -> dict[str, float]:
+        """UAR, accuracy, macro F1, expected calibration error."""
+        return classification_metrics(predictions.outputs, predictions.targets)
+
+    def baselines(self, sources: Mapping[str, Source], on: str) -> dict[str, Predictions]:
+        """Majority class, and MFCC functionals with a linear classifier."""
+        train, test = sources["train"], sources[on]
+        assert isinstance(train, ClipSource)
+        assert isinstance(test, ClipSource)
+        outputs = {
+            "majority class": majority(train, len(test), len(EMOTIONS)),
+            "MFCC functionals + logistic regression": functionals_linear(train, test, len(EMOTIONS)),
+        }
+        return {
+            name: Predictions(scores, test.targets, test.groups, test.paths, extra=test.extra)
+            for name, scores in outputs.items()
+        }
+
+    def variants(self, model: nn.Module, source: Source) -> dict[str, Predictions]:
+        """The same clips louder and softer."""
+        return {f"{gain:+g} dB": self._predict(model, source, 256, gain) for gain in GAINS_DB}
+
+    def breakdown(self, predictions: Predictions) -> dict[str, float]:
+        """Accuracy of the worst speaker and, where sex is known, of men, women and their gap."""
+        hit = predictions.outputs.argmax(axis=1) == predictions.targets
+        per_speaker = [
+            float(hit[predictions.groups == group].mean()) for group in np.unique(predictions.groups)
+        ]
+        figures = {
+            "accuracy of the worst speaker": min(per_speaker),
+            "accuracy of the best speaker": max(per_speaker),
+        }
+        sex = predictions.extra.get("sex")
+        if sex is not None and {"male", "female"} <= set(sex):
+            men, women = float(hit[sex == "male"].mean()), float(hit[sex == "female"].mean())
+            figures |= {
+                "accuracy of men": men,
+                "accuracy of women": women,
+                "gap between men and women": abs(men - women),
+            }
+        return figures
+
+    def write_samples(self, model: nn.Module, source: Source, folder: Path) -> None:
+        """A few validation clips: sound, mel picture, top three."""
+        assert isinstance(source, ClipSource)
+        predictions = self.predict(model, source, 256)
+        seconds = self.mel_config.hop_length / self.mel_config.sample_rate
+        for clip in np.linspace(0, len(source) - 1, min(SAMPLES, len(source))).astype(int):
+            write_sample(
+                folder,
+                source.paths[clip],
+                source.store.clips[clip].T,
+                predictions.outputs[clip],
+                EMOTIONS[source.targets[clip]],
+                EMOTIONS,
+                seconds,
+            )
+
+    def figures(self, predictions: Predictions, folder: Path) -> list[Path]:
+        """The confusion matrix."""
+        matrix = confusion_matrix(predictions.targets, predictions.outputs.argmax(axis=1), len(EMOTIONS))
+        return [
+            draw_confusion(
+                matrix, EMOTIONS, folder / "confusion.png", f"EmotionRecognizer, {matrix.sum()} clips"
+            )
+        ]
+
+    def interface(self) -> Interface:
+        """One log-mel in, seven logits out; `streaming` also has state and pooling."""
+        bands = self.config.features.n_mels
+        unit = "dB (10 log10 of mel power, floored at 1e-10)"
+        interface = Interface(
+            inputs=[TensorInfo(name="input", shape=["batch", 1, bands, "frames"], unit=unit, low=FLOOR_DB)],
+            outputs=[TensorInfo(name="output", shape=["batch", len(EMOTIONS)], unit="logit")],
+            labels=list(EMOTIONS),
+            features={
+                "kind": "log-mel",
+                "version": FEATURE_VERSION,
+                **self.mel_config.as_dict(),
+                "floor_db": FLOOR_DB,
+            },
+            window={"frames": self.config.input_size, "hop_frames": EVALUATION_HOP, "look_ahead": 0},
+        )
+        module = build_network(self.config)
+        if isinstance(module, EmotionStreaming):
+            states = module.initial_state(1)
+            interface.state.extend(
+                StateInfo(name=f"state_{at}", shape=["batch", *state.shape[1:]], unit="activation")
+                for at, state in enumerate(states)
+            )
+            meaning = "per frame: 14 numbers; logits = running mean of the first 7 + running max of the last 7"
+            interface = Interface(
+                **{**vars(interface), "pooling": Pooling(kind="mean_plus_max", meaning=meaning)}
+            )
+        return interface
+
+    def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
+        """Centred windows of the first clips, spread over the source."""
+        if not isinstance(source, ClipSource):
+            shape = (batch, 1, self.config.features.n_mels, self.config.input_size)
+            return {"input": np.full(shape, FLOOR_DB, dtype=np.float32)}
+        chosen = np.linspace(0, len(source) - 1, batch).astype(np.int64)
+        return {"input": source.fetch(chosen, None)["mel"].numpy()}
+
+    def extreme_inputs(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Silence, full scale, and windows much shorter and longer than usual."""
+        bands, frames = self.config.features.n_mels, self.config.input_size
+
+        def level(value: float, length: int) -> dict[str, NDArray[Any]]:
+            return {"input": np.full((1, 1, bands, length), value, dtype=np.float32)}
+
+        return {
+            "silence": level(FLOOR_DB, frames),
+            "full scale": level(LOUD_DB, frames),
+            "quarter window": level(-40.0, max(32, frames // 4)),
+            "eight windows": level(-40.0, frames * 8),
+        }
+
+    def limits(self) -> list[str]:
+        """What a user should know."""
+        return [
+            "Trained on short clips with one emotion each; mixed or changing emotions get an average.",
+            "Acted emotion differs from felt emotion: expect lower accuracy on spontaneous recordings.",
+            "Accuracy differs much between speakers; see the worst speaker above.",
+            "One language and one recording room unless the training data say otherwise.",
+        ]
+
+
+def _inverse_frequency(targets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Weight of each clip (clips,): the inverse of its class's count, scaled to mean 1."""
+    counts = np.bincount(targets)
+    present = int((counts > 0).sum())
+    return (len(targets) / (present * counts[targets])).astype(np.float32)
