@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ class Leak:
 
 
 def build_fingerprints(
-    items: Sequence[Item], folder: str, progress: Progress | None = None, workers: int = 1
+    items: Sequence[Item], folder: str | Path, progress: Progress | None = None, workers: int = 1
 ) -> FeatureSet:
     """Fingerprints of all items, through a feature cache in `folder`."""
     cache = FeatureCache(folder, {"features": "fingerprint", "frame": FRAME, "hop": HOP}, VERSION)

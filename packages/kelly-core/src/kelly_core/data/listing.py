@@ -19,7 +19,7 @@ def find_files(root: str | Path, suffixes: Collection[str], *, max_depth: int = 
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            if max_depth > 0:
+            if max_depth > 0 and not _leads_back(entry):
                 yield from find_files(entry.path, suffixes, max_depth=max_depth - 1)
         elif os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122 - 10x a Path's speed
             yield entry.path
@@ -28,6 +28,14 @@ def find_files(root: str | Path, suffixes: Collection[str], *, max_depth: int = 
 def sub_folders(root: str | Path) -> list[str]:
     """Names of the folders directly below `root`, sorted, hidden ones left out."""
     return sorted(entry.name for entry in _scan(root) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _leads_back(entry: os.DirEntry[str]) -> bool:
+    """Whether a symbolic link points at a folder that it lies in."""
+    if not entry.is_symlink():
+        return False
+    here, real = os.path.realpath(os.path.dirname(entry.path)), os.path.realpath(entry.path)  # noqa: PTH120
+    return here == real or here.startswith(real + os.sep)
 
 
 def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
