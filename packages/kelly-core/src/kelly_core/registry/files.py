@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from kelly_core.contract import ArtifactInfo
 from kelly_core.registry.entries import (
@@ -80,21 +81,25 @@ def changed(entry: ModelEntry, **changes: object) -> ModelEntry:
     return ModelEntry.model_validate({**dict(entry), **changes})
 
 
-def intervals(
-    values: Mapping[str, float], bounds: Mapping[str, tuple[float, float]] | None = None
-) -> dict[str, Interval]:
-    """Metrics as the registry keeps them: figures that are not finite are left out.
+class IntervalLike(Protocol):
+    """A figure with the ends of its interval, NaN where there is none, e.g. `kelly_core.evaluate`'s."""
 
-    Args:
-        values: Metric -> figure.
-        bounds: Metric -> 95 % interval, where one was computed.
-    """
-    result = {}
-    for name, value in values.items():
-        low, high = (bounds or {}).get(name, (math.nan, math.nan))
-        known = math.isfinite(low) and math.isfinite(high)
-        if math.isfinite(value):
-            result[name] = Interval(
-                value=float(value), low=float(low) if known else None, high=float(high) if known else None
-            )
-    return result
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+def intervals(figures: Mapping[str, IntervalLike]) -> dict[str, Interval]:
+    """Metrics as the registry keeps them: figures that are not finite are left out, unknown ends empty."""
+    return {
+        name: Interval(value=float(one.value), low=_finite(one.low), high=_finite(one.high))
+        for name, one in figures.items()
+        if math.isfinite(one.value)
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

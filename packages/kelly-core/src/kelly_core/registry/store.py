@@ -62,14 +62,22 @@ def update(path: Path, change: Change, *, timeout: float = LOCK_TIMEOUT) -> Regi
     return registry
 
 
-def restore(path: Path, registry: Registry, *, timeout: float = LOCK_TIMEOUT) -> Path | None:
+def restore(
+    path: Path, rebuilt: Callable[[], Registry], *, timeout: float = LOCK_TIMEOUT
+) -> tuple[Registry, Path | None]:
     """Put a rebuilt registry in place, whatever stands there.
 
+    Args:
+        path: `models/registry.json`.
+        rebuilt: Makes the registry; called under the lock, so that no change in between is lost.
+        timeout: How long to wait for other writers, s.
+
     Returns:
-        Where an unreadable old file was kept, or None.
+        The registry, and where an unreadable old file was kept, or None.
     """
     kept = None
     with _locked(path, timeout):
+        registry = rebuilt()
         if path.exists():
             try:
                 load(path)
@@ -77,7 +85,7 @@ def restore(path: Path, registry: Registry, *, timeout: float = LOCK_TIMEOUT) ->
                 kept = path.with_suffix(".json.broken")
                 path.replace(kept)
         _write(path, registry)
-    return kept
+    return registry, kept
 
 
 def register(workspace: Workspace, entry: ModelEntry) -> Registry:
