@@ -134,7 +134,7 @@ def _plugins(entries: list[Entry], probes: dict[tuple[str, str], ProbeResult]) -
         title = f"{distribution} {mine[0].version}"
         if result.problem:
             hint = f"upgrade it or report it, or `pip uninstall {distribution}`; --no-plugins does without"
-            yield Check("plugins", title, "broken", f"{module} {result.problem}", hint, result.traceback)
+            yield Check("plugins", title, "broken", result.problem, hint, result.traceback)
         else:
             yield Check("plugins", title, "ok", ", ".join(f"{entry.kind} {entry.name}" for entry in mine))
     for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in entries):

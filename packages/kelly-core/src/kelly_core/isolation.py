@@ -101,7 +101,7 @@ def main() -> None:
     if failure is None and job == "devices":
         for entry in (entry for entry in mine if entry.kind == "device"):
             _send(_probe_device(host, entry))
-    problem, text = (str(failure), failure.traceback) if failure else ("", "")
+    problem, text = (failure.outcome, failure.traceback) if failure else ("", "")
     _send({"done": True, "problem": problem, "traceback": text})
     sys.stdout.flush()
     os._exit(0)  # threads that a plugin has started must not keep the process alive

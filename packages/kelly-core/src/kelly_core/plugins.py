@@ -53,11 +53,16 @@ class PluginFailure:
     error: BaseException
 
     def __str__(self) -> str:
+        return f"plugin {self.distribution} {self.version} ({self.module}) {self.outcome}"
+
+    @property
+    def outcome(self) -> str:
+        """How it failed, without saying whose it is."""
         if isinstance(self.error, KellyError):
             what = self.error.message
         else:
             what = ": ".join(filter(None, (type(self.error).__name__, str(self.error))))
-        return f"plugin {self.distribution} {self.version} ({self.module}) failed at {self.phase}: {what}"
+        return f"failed at {self.phase}: {what}"
 
     @property
     def traceback(self) -> str:
