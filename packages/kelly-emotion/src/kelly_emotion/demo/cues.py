@@ -22,6 +22,7 @@ Neutral is ours: the middle of every scale, played evenly.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
@@ -79,8 +80,10 @@ CENTRES: MappingProxyType[str, Cues] = MappingProxyType(
 )
 """Middle of each emotion's distribution."""
 
-SPREAD = Cues(0.12, 0.0, 2.8, 0.2, 1.8, 0.10, 2.5, 0.25, 1.5, 0.4, 0.35, 0.3, 0.4)
-"""Standard deviation of every emotion: of the logarithm for the cues in `RATIOS`, plain for the others."""
+SPREAD = Cues(0.12, 0.0, 2.5, 0.2, 1.8, 0.10, 2.5, 0.25, 1.5, 0.4, 0.35, 0.3, 0.4)
+"""Standard deviation of every emotion: of the logarithm for the cues in `RATIOS`, plain for the others.
+
+Draws end at two deviations."""
 
 RATIOS = frozenset({"tempo", "span", "dynamics", "attack", "vibrato", "timing", "roughness"})
 """Cues whose differences are heard as ratios."""
@@ -107,12 +110,13 @@ def draw_cues(emotion: str, rng: np.random.Generator) -> Cues:
     centre, values = CENTRES[emotion], dict[str, Any]()
     for field in fields(Cues):
         middle, spread = getattr(centre, field.name), getattr(SPREAD, field.name)
+        off = float(np.clip(rng.standard_normal(), -2.0, 2.0))  # nobody plays angry at half its tempo
         if field.name == "major":
             value = float(rng.random() < middle)
         elif field.name in RATIOS:
-            value = middle * float(np.exp(spread * rng.standard_normal()))
+            value = middle * math.exp(spread * off)
         else:
-            value = middle + spread * float(rng.standard_normal())
+            value = middle + spread * off
         low, high = LIMITS.get(field.name, (-np.inf, np.inf))
         values[field.name] = float(np.clip(value, low, high))
     return Cues(**values)

@@ -68,7 +68,7 @@ def open_demo(path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
     may open at once.
 
     Args:
-        path: Folder that may be written to; made if missing.
+        path: Folder that may be written to, made if missing; or the folder of clips made earlier.
         options: `performers`, `takes`, `seed`; the fields of `DemoOptions`. Others are left to the caller.
 
     Returns:
@@ -81,6 +81,8 @@ def open_demo(path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
 
     wanted = _read_options(options or {})
     path = Path(path).expanduser().absolute()
+    if recognises(path) and is_complete(path):
+        return _list(path)
     path.mkdir(parents=True, exist_ok=True)
     root = path / wanted.folder
     with FileLock(path / ".emotion-demo.lock"):
