@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -29,7 +29,7 @@ from kelly_emotion.config import EmotionConfig
 from kelly_emotion.data.source import ClipSource, MelStore
 from kelly_emotion.labels import EMOTIONS
 from kelly_emotion.metrics import classification_metrics, confusion_matrix
-from kelly_emotion.model import EmotionStreaming, Standardize, build_network
+from kelly_emotion.model import EmotionStreaming, Standardize, StreamingChunk, build_network
 from kelly_emotion.report import draw_confusion, write_sample
 from kelly_emotion.windows import FLOOR_DB
 
@@ -259,7 +259,7 @@ class EmotionTask(Task[EmotionConfig]):
         ]
 
     def interface(self) -> Interface:
-        """One log-mel in, seven logits out; `streaming` also has state and pooling."""
+        """One log-mel in, seven logits out; `streaming` gives frames to pool, and has state."""
         bands = self.config.features.n_mels
         unit = "dB (10 log10 of mel power, floored at 1e-10)"
         interface = Interface(
@@ -282,10 +282,14 @@ class EmotionTask(Task[EmotionConfig]):
                 for at, state in enumerate(states)
             )
             meaning = "per frame: 14 numbers; logits = running mean of the first 7 + running max of the last 7"
-            interface = Interface(
-                **{**vars(interface), "pooling": Pooling(kind="mean_plus_max", meaning=meaning)}
-            )
+            frame = TensorInfo(name="output", shape=["batch", 2 * len(EMOTIONS), "frames"], unit="logit")
+            pooling = Pooling(kind="mean_plus_max", meaning=meaning)
+            interface = replace(interface, outputs=[frame], pooling=pooling)
         return interface
+
+    def export_module(self, model: nn.Module) -> nn.Module:
+        """The network itself; `streaming` with its state at the interface."""
+        return StreamingChunk(model) if isinstance(model, EmotionStreaming) else model
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """Centred windows of the first clips, spread over the source."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kelly_core.cli import console
-from kelly_core.cli.complete import complete_exporter, complete_model
+from kelly_core.cli.complete import complete_dataset, complete_exporter, complete_model
 
 if TYPE_CHECKING:
     from kelly_core.pipeline.export import ExportResult
@@ -36,6 +36,9 @@ def command(
     data: Annotated[
         str | None,
         typer.Option(help="Clips to compare on: a folder or demo (default: what the model was trained on)."),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Dataset plugin that reads --data.", autocompletion=complete_dataset)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -68,7 +71,7 @@ def command(
         )
     path = checkpoint or place.checkpoints(spec.model_id) / "best.pt"
     trained = load_trained(path, host, name=spec.name)
-    source = example_source(trained, place, host, data)
+    source = example_source(trained, place, host, data, dataset)
     if source is None:
         console.warn("the training data isn't there; comparing on random inputs (--data gives real ones)")
     results = export_model(trained, place, host, wanted, source, output, host.notifier())

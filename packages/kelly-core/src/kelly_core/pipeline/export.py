@@ -60,8 +60,9 @@ def export_model(
 ) -> list[ExportResult]:
     """Write a model in every format asked for, each only if it computes what the trained model computes.
 
-    The contract is replaced after each format, so that it always tells the truth about what lies beside it.
-    Artefacts of the same checkpoint in other formats stay in it; those of an earlier checkpoint leave it.
+    The contract is written even if no format is asked for, and again after each format, so that it always
+    tells the truth about what lies beside it. Artefacts of the same checkpoint in other formats stay in it;
+    those of an earlier checkpoint leave it.
 
     Args:
         trained: The model.
@@ -77,12 +78,13 @@ def export_model(
         ParityError: A format failed; the others were still tried and are in place.
     """
     exporters = [_installed(host, name) for name in dict.fromkeys(formats)]
-    if not exporters:
-        return []
     folder = out_dir or workspace.models
     place = folder / workspace.contract(trained.spec.model_id).name
     bundle, cases = _bundle(trained, _version(host, trained.spec), source)
     contract = bundle.contract.model_copy(update={"artifacts": _still_valid(place, bundle.contract)})
+    shipped = workspace.checkpoints(trained.spec.model_id) / "best.pt"
+    if trained.path.resolve() == shipped or not place.exists():
+        contract.save(place)  # it describes the weights that stand, exported or not
     results: list[ExportResult] = []
     failures: list[KellyError] = []
     for exporter in exporters:
@@ -109,7 +111,11 @@ def supported_formats(spec: ModelSpec, host: PluginHost) -> list[str]:
 
 
 def example_source(
-    trained: TrainedModel, workspace: Workspace, host: PluginHost, data: str | None
+    trained: TrainedModel,
+    workspace: Workspace,
+    host: PluginHost,
+    data: str | None = None,
+    dataset: str | None = None,
 ) -> Source | None:
     """A few real items of the data the model was trained on, its test side first.
 
@@ -118,6 +124,7 @@ def example_source(
         workspace: Where the data root and the feature cache lie.
         host: Where dataset plugins are found.
         data: Other data: a folder or `"demo"`; None takes what the run used.
+        dataset: Dataset plugin that reads `data`; None asks each whether it knows the layout.
 
     Returns:
         The items, or None when the run's data is no longer there.
@@ -131,13 +138,13 @@ def example_source(
 
     config = trained.task.config
     chosen = data if data is not None else trained.meta.get("data")
-    name = config.dataset if data is not None else trained.meta.get("dataset", config.dataset)
+    name = dataset or (config.dataset if data is not None else trained.meta.get("dataset"))
     options = trained.task.dataset_options()
     try:
-        dataset = open_dataset(host, trained.spec, chosen, name, workspace, config.data_root, options)
-        split = {side: _spread(part) for side, part in split_items(dataset.items, config.split).items()}
+        opened = open_dataset(host, trained.spec, chosen, name, workspace, config.data_root, options)
+        split = {side: _spread(part) for side, part in split_items(opened.items, config.split).items()}
         cache = feature_cache_folder(workspace, config.data_root)
-        sources = trained.task.prepare(dataset, split, Context(cache)).sources
+        sources = trained.task.prepare(opened, split, Context(cache)).sources
     except KellyError:
         if data is not None:
             raise

@@ -51,18 +51,18 @@ class CausalConv(nn.Module):
         return self._convolve(hidden, time_stride, self.dilation // rate)
 
     def step(self, frame: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Run over one frame.
+        """Run over one frame, or several.
 
         Args:
-            frame: `(batch, inputs, rows, 1)`.
+            frame: `(batch, inputs, rows, frames)`.
             state: `(batch, inputs, rows, past)`, the frames before it, oldest first.
 
         Returns:
-            The output frame `(batch, outputs, rows_out, 1)` and the next state.
+            The output frames `(batch, outputs, rows_out, frames)` and the next state.
         """
         joined = torch.cat((state, frame), dim=3)
         padded = F.pad(joined, (0, 0, *self.padding))
-        return self._convolve(padded, 1, self.dilation), joined[:, :, :, 1:]
+        return self._convolve(padded, 1, self.dilation), joined[:, :, :, joined.shape[3] - self.past :]
 
     def _convolve(self, hidden: Tensor, time_stride: int, dilation: int) -> Tensor:
         out = F.conv2d(hidden, self.weight_layer.weight, None, (self.stride, time_stride), 0, (1, dilation))
