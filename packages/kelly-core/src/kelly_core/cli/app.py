@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -126,17 +128,26 @@ def _globals(
         typer.Option(help="Workspace folder (default: KELLY_WORKSPACE, else the current folder)."),
     ] = None,
     no_plugins: Annotated[bool, typer.Option("--no-plugins", help="Use only what kelly-core brings.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001 - read in `run`
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[  # noqa: ARG001 - its callback does the work
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    if debug:
+        _log_everything(ctx)
     # The environment carries both to every room and to child processes, and is put back afterwards.
     settings = {"KELLY_WORKSPACE": workspace, "KELLY_NO_PLUGINS": "1" if no_plugins else None}
     for key, value in settings.items():
         if value is not None:
             ctx.call_on_close(_restorer(key, os.environ.get(key)))
             os.environ[key] = value
+
+
+def _log_everything(ctx: typer.Context) -> None:
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    ours = logging.getLogger("kelly_core")
+    ctx.call_on_close(partial(ours.setLevel, ours.level))
+    ours.setLevel(logging.DEBUG)
 
 
 def _restorer(key: str, before: str | None) -> Any:

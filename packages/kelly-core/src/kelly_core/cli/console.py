@@ -48,7 +48,7 @@ def require_training() -> None:
     missing = [name for name in ("torch", "lightning_fabric") if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"training needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
+            f"training needs {' and '.join(missing)}, not installed here",
             hint="install the extra: `pip install 'kelly-core[train]'` (or `kelly-emotion[train]`)",
         )
 
@@ -112,7 +112,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*columns, title=title, title_justify="left", header_style="bold")
+    drawn = Table(
+        *columns, title=None if title is None else Text(title), title_justify="left", header_style="bold"
+    )
     for row in cells:
         drawn.add_row(*(Text.from_ansi(cell) for cell in row))
     rich_console().print(drawn)
@@ -147,7 +149,12 @@ def progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with RichProgress(*columns, console=rich_console(stderr=True)) as bars:
         yield _Bars(bars)
 
