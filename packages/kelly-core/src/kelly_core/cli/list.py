@@ -60,7 +60,7 @@ def read_statuses() -> Mapping[str, str]:
     path = console.workspace().registry
     try:
         models = json.loads(path.read_bytes())["models"]
-        return {model.get("name", model["id"]): str(model["status"]) for model in models}
+        return {model.get("name") or model["id"]: str(model["status"]) for model in models}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
