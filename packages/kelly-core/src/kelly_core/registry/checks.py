@@ -118,7 +118,8 @@ class Checker:
         if entry.status in ("trained", "production") and not has_result:
             yield self._fault(where, f"{entry.status!r}, but there is neither artefact nor checkpoint", hint)
         if entry.status in ("trained", "production") and entry.training.training_date is None:
-            yield self._fault((*loc, "training"), f"{entry.status!r}, but without a training date", hint)
+            message = f"{entry.status!r}, but without a training date"
+            yield self._fault((*loc, "training"), message, "train it again to know when it was made", "warning")
         if entry.status == "production":
             unverified = [name for name, made in entry.artifacts.items() if not made.verified]
             if unverified or not entry.artifacts:

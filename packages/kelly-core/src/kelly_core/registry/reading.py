@@ -84,10 +84,10 @@ def parse(path: Path, text: str) -> Registry | list[Fault]:
     try:
         return Registry.model_validate_json(text)
     except ValidationError as error:
-        return [
-            _fault(path, text, tuple(one["loc"]), one["type"], one["msg"])
-            for one in error.errors(include_url=False, include_input=False)
-        ]
+        found = error.errors(include_url=False, include_input=False)
+        # A misspelt key is also a missing one: the spelling explains both.
+        found.sort(key=lambda one: one["type"] != "extra_forbidden")
+        return [_fault(path, text, tuple(one["loc"]), one["type"], one["msg"]) for one in found]
 
 
 def place(loc: Sequence[str | int]) -> str:

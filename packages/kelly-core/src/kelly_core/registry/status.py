@@ -20,6 +20,7 @@ Only verification leads to production, so there is one way in: from trained.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, get_args
@@ -150,7 +151,8 @@ def _verified(entry: ModelEntry, verify: Verify) -> ModelEntry:
         elif not verdict.passed:
             lines.append(f"{made.file}: {'; '.join(verdict.failures()) or 'failed'}")
         else:
-            proof = {"verified": True, "verified_at": now(), "max_abs_diff": verdict.max_abs}
+            difference = verdict.max_abs if math.isfinite(verdict.max_abs) else None
+            proof = {"verified": True, "verified_at": now(), "max_abs_diff": difference}
             artifacts[name] = made.model_copy(update=proof)
     if lines:
         raise RegistryError(
