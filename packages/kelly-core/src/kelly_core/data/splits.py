@@ -3,9 +3,9 @@
 By group, each group's side follows from a seeded hash of its name alone: a number in [0, 1) below
 `test` means test, below `test + validation` means validation, anything else train. So adding files or
 groups never moves a group that is there already. Only where this leaves a side empty (small sets) are
-the groups nearest to the threshold moved over; those, and no others, may move back once more groups
-have come. Groups that hold one label only are looked at label by label, so that each label with three
-groups or more stands on every side.
+the groups nearest to the threshold moved over; they may move again as long as there are so few. Groups
+that hold one label only are looked at label by label, so that each label with three groups or more
+stands on every side.
 """
 
 from __future__ import annotations
