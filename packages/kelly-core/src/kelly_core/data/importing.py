@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import soundfile
@@ -105,7 +105,7 @@ def import_folder(
     lengths = []
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with (target / JOURNAL).open("a", encoding="utf-8") as log:
+        with _open_journal(target) as log:
             for done in (progress or Silent()).track(
                 _convert_all(todo, settings, workers), "import", len(todo)
             ):
@@ -229,6 +229,16 @@ def _journal_entry(done: _Done, settings: ImportSettings) -> dict[str, Any]:
         "target": done.job.target.name,
         "written": file_state(str(done.job.target)),
     }
+
+
+def _open_journal(target: Path) -> TextIO:
+    """The journal at its end, on a new line even where a kill tore the last one."""
+    journal = (target / JOURNAL).open("a+", encoding="utf-8")
+    size = journal.tell()
+    journal.seek(max(0, size - 1))
+    if size and journal.read() != "\n":
+        journal.write("\n")
+    return journal
 
 
 def _read_journal(target: Path) -> dict[str, dict[str, Any]]:
