@@ -321,5 +321,5 @@ def test_missing_or_damaged_card_data_are_named(tmp_path, data):
         load_card_data(tmp_path)
     path = save_card_data(tmp_path, data)
     path.write_text(path.read_text().replace('"trained"', '"done"'))
-    with pytest.raises(RegistryError, match="damaged: entry.status"):
+    with pytest.raises(RegistryError, match=r"damaged: entry\.status"):
         load_card_data(tmp_path)

@@ -257,6 +257,23 @@ def test_rebuild_forgets_artefacts_that_are_gone(workspace):
     assert (entry.file, entry.exports["onnx_path"]) == ("m.mlpackage", None)
 
 
+def test_rebuild_takes_up_artefacts_of_an_entry_that_has_no_checksums_yet(tmp_path):
+    place = Workspace(tmp_path)
+    exports = {"onnx_path": "a.onnx", "coreml_path": "a.mlmodel"}
+    entry = ModelEntry(
+        id="a", file="a.json", format="rtneural-json", task="t", status="trained", exports=exports
+    )
+    register(place, entry)
+    for name in ("a.json", "a.onnx"):
+        (place.models / name).write_text("weights")
+    rebuilt = rebuild(place).models[0]
+    assert sorted(rebuilt.artifacts) == ["onnx", "rtneural"]
+    assert (rebuilt.file, rebuilt.format, rebuilt.exports["coreml_path"]) == ("a.json", "rtneural-json", None)
+    for name in ("a.json", "a.onnx"):
+        (place.models / name).unlink()
+    assert (rebuild(place).models[0].file, rebuild(place).models[0].status) == (None, "stub")
+
+
 def test_rebuild_of_nothing_is_empty(tmp_path):
     assert rebuild(Workspace(tmp_path)).models == []
 

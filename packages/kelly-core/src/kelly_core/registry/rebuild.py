@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from kelly_core.contract import Contract
 from kelly_core.errors import ContractError, RegistryError
-from kelly_core.registry.entries import Artifact, ModelEntry, Registry, Status
+from kelly_core.registry.entries import FORMAT_OF_EXPORTER, Artifact, ModelEntry, Registry, Status
 from kelly_core.registry.files import artifact, changed, file_ref, now, relative_to, with_artifacts
 from kelly_core.registry.store import load_or_empty
 from kelly_core.workspace import Workspace
@@ -57,8 +57,6 @@ def _entry(
     known = [made for entry in (old, base) if entry for made in entry.artifacts.values()]
     made = _artifacts(workspace, base, contract, known)
     entry = with_artifacts(base, made)
-    if not made and old is not None and not old.artifacts and old.file:
-        entry = changed(entry, file=old.file, format=old.format, exports=old.exports)
     entry = _with_files(workspace, entry)
     status = _status(entry, old)
     created = (old.created_at if old else None) or base.created_at or now()
@@ -84,7 +82,11 @@ def _artifacts(
     workspace: Workspace, base: ModelEntry, contract: Contract | None, known: list[Artifact]
 ) -> dict[str, Artifact]:
     """Artefacts on disk by exporter name; earlier verification counts while the checksum is the same."""
-    files = {name: made.file for name, made in base.artifacts.items()}
+    exporter_of = {theirs: ours for ours, theirs in FORMAT_OF_EXPORTER.items()}
+    files = {key.removesuffix("_path"): file for key, file in base.exports.items() if file}
+    if base.file and base.format:
+        files[exporter_of.get(base.format, base.format)] = base.file
+    files |= {name: made.file for name, made in base.artifacts.items()}
     files |= {name: made.file for name, made in (contract.artifacts if contract else {}).items()}
     result = {}
     for name, file in files.items():
