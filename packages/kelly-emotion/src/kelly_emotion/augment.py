@@ -6,6 +6,7 @@ from the given `torch.Generator` only. They run on the training side, never in t
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,17 +20,20 @@ MASK_BANDS, MASK_FRAMES = 4, 8
 """Widest SpecAugment masks."""
 
 
-def augment(mel: Tensor, config: AugmentConfig, frames: int, generator: torch.Generator) -> Tensor:
-    """Everything the configuration switches on, except mixup, which also needs the targets.
+def augment(
+    mel: Tensor, targets: Tensor, config: AugmentConfig, frames: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Everything the configuration switches on.
 
     Args:
         mel: `(batch, 1, n_mels, frames_in)`, dB; `frames_in >= frames`.
+        targets: `(batch, classes)`, probabilities, possibly weighted.
         config: What is on and how strong.
         frames: frames to return.
         generator: source of randomness, on the CPU.
 
     Returns:
-        `(batch, 1, n_mels, frames)`, dB.
+        `mel`: `(batch, 1, n_mels, frames)`, dB, and `targets`, blended where mixup is on.
     """
     if config.time_stretch or config.pitch_shift or config.formant_shift:
         warps = (config.time_stretch, config.pitch_shift, config.formant_shift)
@@ -41,13 +45,17 @@ def augment(mel: Tensor, config: AugmentConfig, frames: int, generator: torch.Ge
         mel = random_noise(mel, *NOISE_DB, config.noise, generator)
     if config.gain_db:
         mel = random_gain(mel, config.gain_db, generator)
+    mel, targets = mixup(mel, targets, config.mixup, generator)
     if config.spec_augment:
         mel = spec_augment(mel, config.spec_augment, MASK_BANDS, MASK_FRAMES, generator)
-    return mel
+    return mel, targets
 
 
-def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(shape, generator=generator) * (high - low) + low
+def _uniform(
+    shape: tuple[int, ...], low: float, high: float, generator: torch.Generator, mel: Tensor
+) -> Tensor:
+    """Draws on the CPU, so that every device sees the same numbers, and moves them to where `mel` is."""
+    return (torch.rand(shape, generator=generator) * (high - low) + low).to(mel.device)
 
 
 def random_gain(mel: Tensor, max_db: float, generator: torch.Generator) -> Tensor:
@@ -63,7 +71,7 @@ def random_gain(mel: Tensor, max_db: float, generator: torch.Generator) -> Tenso
     Returns:
         `(batch, 1, n_mels, frames)`, dB.
     """
-    gain = _uniform((mel.shape[0], 1, 1, 1), -max_db, max_db, generator)
+    gain = _uniform((mel.shape[0], 1, 1, 1), -max_db, max_db, generator, mel)
     return torch.where(mel > FLOOR_DB, (mel + gain).clamp_min(FLOOR_DB), mel)
 
 
@@ -89,11 +97,11 @@ def random_warp(
         `(batch, 1, n_mels, frames)`, dB.
     """
     batch, _, n_mels, frames_in = mel.shape
-    tempo = _uniform((batch, 1), 1 - stretch, 1 + stretch, generator)
-    shift = _uniform((batch, 1), -shift_bins, shift_bins, generator)
-    factor = _uniform((batch, 1), 1 - scale, 1 + scale, generator)
-    t = torch.arange(frames, dtype=mel.dtype) - (frames - 1) / 2
-    f = torch.arange(n_mels, dtype=mel.dtype)
+    tempo = _uniform((batch, 1), 1 - stretch, 1 + stretch, generator, mel)
+    shift = _uniform((batch, 1), -shift_bins, shift_bins, generator, mel)
+    factor = _uniform((batch, 1), 1 - scale, 1 + scale, generator, mel)
+    t = torch.arange(frames, dtype=mel.dtype, device=mel.device) - (frames - 1) / 2
+    f = torch.arange(n_mels, dtype=mel.dtype, device=mel.device)
     x = t[None] * tempo * (2.0 / (frames_in - 1))  # (batch, frames) in -1..1
     y = (f[None] * factor + shift) * (2.0 / (n_mels - 1)) - 1.0  # (batch, n_mels)
     grid = torch.stack(
@@ -118,11 +126,14 @@ def random_noise(
         `(batch, 1, n_mels, frames)`, dB.
     """
     batch, _, n_mels, _ = mel.shape
-    level = _uniform((batch, 1, 1, 1), low_db, high_db, generator)
-    tilt = _uniform((batch, 1, 1, 1), -10.0, 10.0, generator) * torch.linspace(-0.5, 0.5, n_mels)[:, None]
-    used = torch.rand((batch, 1, 1, 1), generator=generator) < probability
+    level = _uniform((batch, 1, 1, 1), low_db, high_db, generator, mel)
+    tilt = (
+        _uniform((batch, 1, 1, 1), -10.0, 10.0, generator, mel)
+        * torch.linspace(-0.5, 0.5, n_mels, device=mel.device)[:, None]
+    )
+    used = _uniform((batch, 1, 1, 1), 0.0, 1.0, generator, mel) < probability
     # a chi-squared draw with two degrees of freedom: the power of one noise bin
-    power = -torch.log(torch.rand(mel.shape, generator=generator).clamp_min(1e-6))
+    power = -torch.log(_uniform(tuple(mel.shape), 0.0, 1.0, generator, mel).clamp_min(1e-6))
     noise = torch.where(used, level + tilt, torch.full_like(level, -200.0)) + 10.0 * torch.log10(power)
     return torch.logaddexp(mel * 0.2302585, noise * 0.2302585) / 0.2302585
 
@@ -143,12 +154,12 @@ def spec_augment(
         `(batch, 1, n_mels, frames)`, dB.
     """
     batch, _, n_mels, frames = mel.shape
-    masked = torch.zeros((batch, 1, n_mels, frames), dtype=torch.bool)
+    masked = torch.zeros((batch, 1, n_mels, frames), dtype=torch.bool, device=mel.device)
     for _ in range(masks):
         for size, widest, axis in ((n_mels, max_bands, 2), (frames, max_frames, 3)):
-            width = _uniform((batch, 1), 0.0, widest + 1.0, generator).floor()
-            start = (torch.rand((batch, 1), generator=generator) * (size - width + 1)).floor()
-            at = torch.arange(size)[None]
+            width = _uniform((batch, 1), 0.0, widest + 1.0, generator, mel).floor()
+            start = (_uniform((batch, 1), 0.0, 1.0, generator, mel) * (size - width + 1)).floor()
+            at = torch.arange(size, device=mel.device)[None]
             hit = (at >= start) & (at < start + width)  # (batch, size)
             masked |= hit[:, None, :, None] if axis == 2 else hit[:, None, None, :]
     return torch.where(masked, mel.mean(dim=(2, 3), keepdim=True), mel)
@@ -168,52 +179,14 @@ def mixup(mel: Tensor, targets: Tensor, alpha: float, generator: torch.Generator
     """
     if alpha <= 0:
         return mel, targets
-    gammas = torch._standard_gamma(torch.full((2, mel.shape[0]), alpha), generator=generator)
-    weight = gammas[0] / gammas.sum(dim=0).clamp_min(1e-12)
+    weight = _beta(mel.shape[0], alpha, generator).to(mel.device)
     weight = torch.maximum(weight, 1 - weight)
-    order = torch.randperm(mel.shape[0], generator=generator)
+    order = torch.randperm(mel.shape[0], generator=generator).to(mel.device)
     w_mel, w_target = weight[:, None, None, None], weight[:, None]
     return w_mel * mel + (1 - w_mel) * mel[order], w_target * targets + (1 - w_target) * targets[order]
 
 
-def random_equalizer(mel: Tensor, max_db: float, knots: int, generator: torch.Generator) -> Tensor:
-    """Add a smooth random curve over the mel bands: another microphone, room or voice.
-
-    Args:
-        mel: `(batch, 1, n_mels, frames)`, dB.
-        max_db: knots of the curve lie in ±`max_db`, dB.
-        knots: number of knots, joined linearly.
-        generator: source of randomness.
-
-    Returns:
-        `(batch, 1, n_mels, frames)`, dB.
-    """
-    curve = _uniform((mel.shape[0], 1, knots), -max_db, max_db, generator)
-    curve = F.interpolate(curve, size=mel.shape[2], mode="linear", align_corners=True)[..., None]
-    return torch.where(mel > FLOOR_DB, (mel + curve).clamp_min(FLOOR_DB), mel)
-
-
-def freq_mixstyle(mel: Tensor, alpha: float, probability: float, generator: torch.Generator) -> Tensor:
-    """Blend each band's mean and deviation over time with those of another window (Freq-MixStyle).
-
-    Source: Schmid et al., DCASE 2022 task 1, after Zhou et al. 2021 (MixStyle).
-
-    Args:
-        mel: `(batch, 1, n_mels, frames)`, dB.
-        alpha: both parameters of the Beta distribution of the weight.
-        probability: share of the batches that are changed.
-        generator: source of randomness.
-
-    Returns:
-        `(batch, 1, n_mels, frames)`, dB.
-    """
-    if torch.rand((), generator=generator) >= probability:
-        return mel
-    mean = mel.mean(dim=3, keepdim=True)
-    std = mel.std(dim=3, keepdim=True) + 0.1
-    gammas = torch._standard_gamma(torch.full((2, mel.shape[0]), alpha), generator=generator)
-    weight = (gammas[0] / gammas.sum(dim=0).clamp_min(1e-12))[:, None, None, None]
-    order = torch.randperm(mel.shape[0], generator=generator)
-    new_mean = weight * mean + (1 - weight) * mean[order]
-    new_std = weight * std + (1 - weight) * std[order]
-    return ((mel - mean) / std * new_std + new_mean).clamp_min(FLOOR_DB)
+def _beta(count: int, alpha: float, generator: torch.Generator) -> Tensor:
+    """Draws from a symmetric Beta distribution; torch's own sampler takes no generator, so NumPy draws."""
+    seed = int(torch.randint(2**31, (), generator=generator))
+    return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count).astype(np.float32))

@@ -23,7 +23,7 @@ from kelly_core.errors import DataError
 from kelly_core.features.audio import FEATURE_VERSION, LogMel, MelConfig
 from kelly_core.features.cache import FeatureCache
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
-from kelly_emotion.augment import augment, mixup
+from kelly_emotion.augment import augment
 from kelly_emotion.baselines import functionals_linear, majority
 from kelly_emotion.config import EmotionConfig
 from kelly_emotion.data.source import ClipSource, MelStore
@@ -106,7 +106,7 @@ class EmotionTask(Task[EmotionConfig]):
         for side in ("train", "validation", "test"):
             if side in split and len(split[side]) and side not in sources:
                 raise DataError(
-                    f"no usable clip is left for {side} (of {len(items)} listed, {len(base.problems)} unusable)",
+                    f"no usable clip is left for {side} ({len(base.problems)} of {len(items)} are unusable)",
                     where=str(dataset.root),
                     hint="look at the reasons with `kelly data validate`, or add recordings",
                 )
@@ -159,7 +159,8 @@ class EmotionTask(Task[EmotionConfig]):
             normalize = module.get_submodule("normalize")
             assert isinstance(normalize, Standardize)
             normalize.fit(float(frames.mean(dtype=np.float64)), float(frames.std(dtype=np.float64)))
-        return module.train()
+        # Channels last makes the convolutions a fifth faster on CPUs.
+        return module.to(memory_format=torch.channels_last).train()
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
         """Cross-entropy with label smoothing and class weights, on augmented windows."""
@@ -167,8 +168,7 @@ class EmotionTask(Task[EmotionConfig]):
         smooth = self.config.label_smoothing
         wanted = F.one_hot(target, len(EMOTIONS)).float() * (1 - smooth) + smooth / len(EMOTIONS)
         wanted = wanted * batch["weight"][:, None]
-        mel = augment(mel, self.config.augment, self.config.input_size, generator)
-        mel, wanted = mixup(mel, wanted, self.config.augment.mixup, generator)
+        mel, wanted = augment(mel, wanted, self.config.augment, self.config.input_size, generator)
         return -(model(mel).log_softmax(dim=1) * wanted).sum(dim=1).mean()
 
     def predict(self, model: nn.Module, source: Source, batch_size: int) -> Predictions:
@@ -182,9 +182,8 @@ class EmotionTask(Task[EmotionConfig]):
         total = np.zeros((len(source), len(EMOTIONS)))
         count = np.zeros(len(source))
         for mel, owners in source.evaluation_batches(batch_size, EVALUATION_HOP):
-            if gain_db:
-                mel = np.where(mel > FLOOR_DB, np.maximum(mel + np.float32(gain_db), FLOOR_DB), mel)
-            scores = model(torch.from_numpy(mel).to(device)).log_softmax(dim=1).cpu().numpy()
+            heard = _louder(mel, gain_db) if gain_db else mel
+            scores = model(torch.from_numpy(heard).to(device)).log_softmax(dim=1).cpu().numpy()
             np.add.at(total, owners, scores)
             np.add.at(count, owners, 1)
         outputs = total / count[:, None]
@@ -328,3 +327,8 @@ def _inverse_frequency(targets: NDArray[np.int64]) -> NDArray[np.float32]:
     counts = np.bincount(targets)
     present = int((counts > 0).sum())
     return (len(targets) / (present * counts[targets])).astype(np.float32)
+
+
+def _louder(mel: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+    """A log-mel as its sound would give it at another level: digital silence stays silent."""
+    return np.where(mel > FLOOR_DB, np.maximum(mel + np.float32(gain_db), FLOOR_DB), mel)

@@ -133,7 +133,6 @@ def _run(job: Job, progress: Progress, *, as_json: bool) -> None:
     if job.checkpoint is not None and job.checkpoint["epoch"] >= job.config.epochs:
         console.note(f"all {job.config.epochs} epochs are done already; give a larger --epochs to train on")
     observers = job.host.notifier()
-    job.host.load_observers()
     if first:
         console.note(
             f"{job.spec.name}: {len(job.dataset.items)} items from {job.dataset.name!r} at {job.dataset.root}"

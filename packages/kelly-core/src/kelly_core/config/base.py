@@ -67,7 +67,9 @@ class ScheduleConfig(StrictModel):
 class EarlyStoppingConfig(StrictModel):
     """When to stop before the last epoch."""
 
-    patience: int = setting(0, "epochs without a better validation metric; 0 never stops", unit="epochs", ge=0)
+    patience: int = setting(
+        0, "looks at validation data without a better metric before stopping; 0 never stops", ge=0
+    )
     min_delta: float = setting(0.0, "smallest change that counts as better", ge=0.0)
 
 
@@ -108,6 +110,9 @@ class TrainConfig(StrictModel):
     weight_averaging: float = setting(
         0.99, "decay per step of the averaged weights that are evaluated and shipped; 0: off", ge=0.0, lt=1.0
     )
+    validate_every: int = setting(
+        1, "epochs between two looks at validation data; the last epoch always gets one", unit="epochs", ge=1
+    )
     early_stopping: EarlyStoppingConfig = setting(EarlyStoppingConfig, "when to stop early")
     checkpoint: CheckpointConfig = setting(CheckpointConfig, "what is kept on disk")
 
@@ -115,6 +120,11 @@ class TrainConfig(StrictModel):
     export_torchscript: bool = setting(False, "write models/<model_id>.pt after training")
     export_coreml: bool = setting(False, "write models/<model_id>.mlpackage after training")
     export_rtneural: bool = setting(False, "write models/<model_id>.json after training")
+
+    @classmethod
+    def recipe(cls, architecture_type: str) -> dict[str, Any]:  # noqa: ARG003 - the default has none
+        """Defaults that differ for one architecture, as nested values; chosen on validation data."""
+        return {}
 
     def requested_exports(self) -> list[str]:
         """Names of the exporters whose `export_NAME` key is on."""

@@ -77,7 +77,8 @@ def resolve(
 
     Args:
         config_class: The model's configuration class.
-        package_default: Values that differ from the defaults of the class.
+        package_default: Values that differ from the defaults of the class; None takes the class's recipe
+            for the architecture that the other places ask for.
         workspace_file: `configs/<model>.yaml` of the workspace; None or a missing file give nothing.
         config_file: The file given with `--config`; it must exist.
         sets: `a.b=value` as given with `--set`; the value is YAML.
@@ -88,14 +89,15 @@ def resolve(
             or contradicts another. All flaws of all places are shown together.
     """
     root = raw_schema(config_class)
-    base = _Layer(dict(package_default or {}), {}, {})
-    layers = [base]
+    layers: list[_Layer] = []
     if workspace_file is not None and Path(workspace_file).is_file():
         layers.append(_from_file(workspace_file))
     if config_file is not None:
         layers.append(_from_file(config_file))
     layers += [_from_set(text) for text in sets]
     layers += [_from_flag(key, value) for key, value in (flags or {}).items() if value is not None]
+    base = _Layer(package_default if package_default is not None else _recipe(config_class, layers), {}, {})
+    layers = [base, *layers]
 
     default = load_stored(config_class, base.values, where=PACKAGE_DEFAULT)
     _check_model_id(default.model_id, layers)
@@ -103,6 +105,13 @@ def resolve(
     config = _validate(config_class, values, lambda path: _nearest(where, path))
     origins = {key: where.get(tuple(key.split("."))) or PACKAGE_DEFAULT for key in known_keys(root)}
     return Resolved(config, origins, default)
+
+
+def _recipe(config_class: type[ConfigT], layers: Sequence[_Layer]) -> dict[str, Any]:
+    """The defaults of the architecture that the last layer to name one asks for."""
+    named = [layer.values["architecture_type"] for layer in layers if "architecture_type" in layer.values]
+    chosen = named[-1] if named else config_class.model_fields["architecture_type"].default
+    return config_class.recipe(str(chosen))
 
 
 def load_stored(

@@ -32,9 +32,14 @@ def measure_trained(
     """Metrics of the trained weights, as plain values.
 
     Args:
+        spec: The model.
+        workspace: Where its checkpoint and caches lie.
+        host: Installed plugins.
         data: Other data: all of it is test data, and baselines have nothing to learn from; None for the
             split that the model was trained with.
+        dataset_name: Dataset plugin that reads `data`; None asks each.
         checkpoint: Weights; None for `best.pt`.
+        progress: Where the work reports.
 
     Raises:
         CheckpointError, DataError: There is no trained model, or the data can't be used.

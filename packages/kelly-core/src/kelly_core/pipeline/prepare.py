@@ -92,7 +92,7 @@ def find_job(request: Request, workspace: Workspace, host: PluginHost) -> Job:
     if request.resume:
         return _resumed(request, spec, workspace, host)
     resolved = resolve_config(request, spec, workspace)
-    return _with_data(request, spec, resolved, workspace, host, request.data, None)
+    return _with_data(spec, resolved, workspace, host, request.data, None)
 
 
 def resolve_config(request: Request, spec: ModelSpec, workspace: Workspace) -> Resolved[Any]:
@@ -142,11 +142,10 @@ def _resumed(request: Request, spec: ModelSpec, workspace: Workspace, host: Plug
     config = load_stored(config_class, {**dump(stored), **given})
     origins = {key: f"--{key}" for key in given}
     resolved = Resolved(config, origins, stored)
-    return _with_data(request, spec, resolved, workspace, host, checkpoint["data"], checkpoint)
+    return _with_data(spec, resolved, workspace, host, checkpoint["data"], checkpoint)
 
 
 def _with_data(
-    request: Request,
     spec: ModelSpec,
     resolved: Resolved[Any],
     workspace: Workspace,

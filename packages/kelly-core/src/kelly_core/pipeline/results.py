@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def draw_figures(task: Task[Any], results: Results, folder: Path) -> list[Path]:
 
 def _figures(task: Task[Any], predictions: Predictions, seed: int) -> dict[str, Interval]:
     figures = bootstrap(predictions, task.metrics, seed=seed)
-    if predictions.loss == predictions.loss:  # not NaN
+    if not math.isnan(predictions.loss):
         figures["loss"] = Interval(predictions.loss, float("nan"), float("nan"))
     return figures
 
@@ -84,7 +85,7 @@ def _plain(rows: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
     """NaN ends become null, which JSON knows."""
     return {
         name: {
-            metric: {key: value if value == value else None for key, value in interval.as_dict().items()}
+            metric: {key: None if math.isnan(value) else value for key, value in interval.as_dict().items()}
             for metric, interval in figures.items()
         }
         for name, figures in rows.items()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
@@ -27,7 +29,7 @@ from kelly_core.train.failures import InterruptedRunError
 from kelly_core.train.loop import Fitted, Plan, fit
 from kelly_core.train.order import BatchOrder
 from kelly_core.train.run_folder import Run, environment, new_run
-from kelly_core.train.view import make_view
+from kelly_core.train.view import NoView, View, make_view
 
 ACCELERATORS = {"cpu": "cpu", "mps": "mps", "cuda": "cuda"}
 
@@ -64,7 +66,7 @@ def train(job: Job, console: Console, progress: Progress, observers: Observers) 
     Raises:
         KellyError: Anything that stopped it; the run folder says `failed` or `interrupted`.
     """
-    prepared = job.prepare(progress, workers=_feature_workers())
+    prepared = job.prepare(progress, workers=os.cpu_count() or 1)
     _check_same_data(job, prepared)
     device = _choose(job, prepared)
     batch_size = job.config.batch_size or device.batch_size
@@ -114,7 +116,7 @@ def describe(job: Job, prepared: Prepared) -> dict[str, Any]:
     parameters = sum(parameter.numel() for parameter in module.parameters())
     batch_size = job.config.batch_size or 16
     train_source = prepared.sources["train"]
-    batch = train_source.fetch(_first(batch_size, len(train_source)), None)
+    batch = train_source.fetch(np.arange(min(batch_size, len(train_source))), None)
     batch_bytes = sum(tensor.numel() * tensor.element_size() for tensor in batch.values())
     return {
         "parameters": parameters,
@@ -140,14 +142,14 @@ def _fit(
     train_source, validation = prepared.sources["train"], prepared.sources["validation"]
     resume = job.checkpoint
     steps = BatchOrder(len(train_source), batch_size, job.config.seed).steps
-    view = make_view(job.config.epochs, steps, console, resume["epoch"] if resume else 0)
+    view: View = make_view(job.config.epochs, steps, console, resume["epoch"] if resume else 0)
     plan = Plan(
         checkpoints=job.workspace.checkpoints(job.spec.model_id),
         folder=run.folder,
         batch_size=batch_size,
         identity=_identity(job, prepared, run, batch_size),
         notify=notify,
-        **({"view": view} if fabric.is_global_zero else {}),
+        view=view if fabric.is_global_zero else NoView(),
     )
     if resume is None and fabric.is_global_zero and plan.checkpoints is not None:
         for old in plan.checkpoints.glob("*.pt"):
@@ -262,17 +264,5 @@ def _notifier(observers: Observers, run: Run) -> Callable[..., None]:
     return notify
 
 
-def _silent(hook: str, **arguments: Mapping[str, Any]) -> None:
+def _silent(hook: str, **arguments: Any) -> None:
     """Processes other than the first tell nobody."""
-
-
-def _feature_workers() -> int:
-    import os
-
-    return max(1, min(8, os.cpu_count() or 1))
-
-
-def _first(count: int, length: int) -> Any:
-    import numpy as np
-
-    return np.arange(min(count, length))

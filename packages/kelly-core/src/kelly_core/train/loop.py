@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -195,11 +196,12 @@ class Trainer:
     def finish_epoch(self, seconds: float) -> None:
         """Validate, decide, save, tell."""
         metrics = {"train_loss": self.look_at_loss()}
-        metrics |= self.validate()
+        due = (self.epoch + 1) % self.config.validate_every == 0 or self.epoch + 1 == self.config.epochs
+        metrics |= self.validate() if due else {}
         metrics |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": seconds}
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()
-        best = self.judge(metrics)
+        best = due and self.judge(metrics)
         if self.fabric.is_global_zero:
             if self.log is not None:
                 self.log.write(self.epoch, metrics)
@@ -221,22 +223,23 @@ class Trainer:
         return self.fabric.broadcast(values) if self.fabric.world_size > 1 else values
 
     def judge(self, metrics: dict[str, float]) -> bool:
-        """Whether this epoch is the best so far; moves early stopping and plateau."""
+        """Whether this epoch is the best so far, ties going to the later; moves early stopping and plateau."""
         value = metrics[f"val_{self.task.monitor}"]
         sign = 1.0 if self.task.monitor_mode == "max" else -1.0
         previous = self.fitted.metrics.get(f"val_{self.task.monitor}")
-        margin = self.config.early_stopping.min_delta
-        best = previous is None or sign * (value - previous) > margin
+        gain = math.inf if previous is None else sign * (value - previous)
+        best = gain >= 0
         if best:
             state = {
                 name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()
             }
             self.fitted = Fitted(self.epoch, state, dict(metrics))
-        self.waited = 0 if best else self.waited + 1
+        improved = gain > self.config.early_stopping.min_delta
+        self.waited = 0 if improved else self.waited + 1
         patience = self.config.early_stopping.patience
         self.fitted.stopped_early = bool(patience) and self.waited >= patience
         if self.config.schedule.name == "plateau":
-            self.plateau.update(best)
+            self.plateau.update(improved)
         return best
 
     def save(self, best: bool, metrics: Mapping[str, float]) -> None:
