@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from kelly_core.registry.entries import Interval
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+# Within a line: what begins code, emphasis, links, HTML, entities or a cell. An underscore between letters and a
+# `>` after text mean nothing there and stay readable.
+_SPECIAL = re.compile(r"([\\`*\[\]<|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#|\w+;))")
 _ACRONYMS = {"uar": "UAR", "nll": "NLL", "ece": "ECE", "f1": "F1", "auc": "AUC", "bpm": "BPM"}
 _SHARES = ("accuracy", "top1", "top3", "top5")
 
@@ -15,8 +17,8 @@ _SHARES = ("accuracy", "top1", "top3", "top5")
 def escape(text: object) -> str:
     r"""Plain text that shows as itself, in a table cell too; line breaks become spaces.
 
-    >>> escape("rock|pop_*")
-    'rock\\|pop\\_\\*'
+    >>> escape("rock|one_two*")
+    'rock\\|one_two\\*'
     """
     return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
 
@@ -84,10 +86,10 @@ def figure(metric: str, one: Interval | None) -> str:
 def number(value: float) -> str:
     """Three decimals, or three digits for what is very small or large.
 
-    >>> number(0.12345), number(0.0001234), number(0)
+    >>> number(0.12345), number(0.0001234), number(4e-17)
     ('0.123', '0.000123', '0.000')
     """
-    return f"{value:.3g}" if value and not 1e-3 <= abs(value) < 1e4 else f"{value:.3f}"
+    return f"{value:.3g}" if 1e-9 < abs(value) < 1e-3 or abs(value) >= 1e4 else f"{value:.3f}"
 
 
 def size(count: int) -> str:
@@ -123,4 +125,4 @@ def _percent(value: float | None) -> str:
 def _end(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.3g}" if value and not 0.005 <= abs(value) < 1e4 else f"{value:.2f}"
+    return f"{value:.3g}" if 1e-9 < abs(value) < 0.005 or abs(value) >= 1e4 else f"{value:.2f}"

@@ -130,7 +130,8 @@ def _metrics(data: CardData) -> str:
     rows = [
         [metric_name(name), *(figure(name, metrics[split].get(name)) for split in splits)] for name in names
     ]
-    text = f"Brackets hold 95 % intervals from a bootstrap over each {escape(data.data.group_kind)}."
+    kind = escape(data.data.group_kind)
+    text = f"Brackets hold 95 % intervals, a bootstrap over {kind}s; a split with a single {kind} has none."
     return heading("Metrics", table(["Metric", *map(_split_name, splits)], rows, len(splits)), text)
 
 

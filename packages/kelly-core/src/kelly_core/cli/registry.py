@@ -206,7 +206,11 @@ def _facts(entry: ModelEntry) -> list[tuple[str, object]]:
     }
     flat |= entry.training.model_dump()
     flat |= {"created_at": entry.created_at, "updated_at": entry.updated_at}
-    return [(key, value) for key, value in flat.items() if value is not None]
+    return [
+        (key, f"{value:.4g}" if isinstance(value, float) else value)
+        for key, value in flat.items()
+        if value is not None
+    ]
 
 
 def _figure(one: Any) -> str:
