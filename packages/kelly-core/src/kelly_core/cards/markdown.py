@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from kelly_core.registry.entries import Interval
 
-# Within a line: what begins code, emphasis, links, HTML, entities or a cell. An underscore between letters and a
-# `>` after text mean nothing there and stay readable.
+# Within a line: what begins code, emphasis, links, HTML, entities or a cell. An underscore between letters and
+# a `>` after text mean nothing there and stay readable.
 _SPECIAL = re.compile(r"([\\`*\[\]<|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#|\w+;))")
 _ACRONYMS = {"uar": "UAR", "nll": "NLL", "ece": "ECE", "f1": "F1", "auc": "AUC", "bpm": "BPM"}
 _SHARES = ("accuracy", "top1", "top3", "top5")
