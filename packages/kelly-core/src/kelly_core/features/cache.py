@@ -32,6 +32,7 @@ from kelly_core.errors import KellyError
 MAX_BYTES = 4 << 30
 _ALIGN = 64
 _ORPHAN_S = 3600.0
+_MAPPED_FROM = 1 << 20  # smaller shards are read, since there may be many and each mapping is an open file
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT, sample_rate INTEGER, size INTEGER, mtime_ns INTEGER, content TEXT,
@@ -66,7 +67,7 @@ class FeatureCache:
         key = json.dumps([key_config, code_version], sort_keys=True)
         self.space = hashlib.sha256(key.encode()).hexdigest()[:16]
         self.max_bytes = max_bytes
-        self._maps: dict[str, mmap.mmap | None] = {}
+        self._maps: dict[str, mmap.mmap | bytes | None] = {}
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Array]:
         """The arrays that are there, read-only and memory-mapped; damaged ones count as absent."""
@@ -137,12 +138,14 @@ class FeatureCache:
             return None
         return np.frombuffer(mapped, kind, int(np.prod(dims)), offset).reshape(dims)
 
-    def _map(self, shard: str) -> mmap.mmap | None:
+    def _map(self, shard: str) -> mmap.mmap | bytes | None:
         if shard not in self._maps:
             try:
                 with (self.folder / shard).open("rb") as file:
-                    self._maps[shard] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except (OSError, ValueError):  # gone, or empty
+                    small = os.fstat(file.fileno()).st_size < _MAPPED_FROM
+                    whole = file.read() if small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._maps[shard] = whole
+            except OSError:  # dropped by another process
                 self._maps[shard] = None
         return self._maps[shard]
 
