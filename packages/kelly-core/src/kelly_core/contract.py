@@ -88,7 +88,11 @@ class ArtifactInfo(StrictModel):
 
 
 class GoldenVector(StrictModel):
-    """Inputs and the outputs that the trained model gave for them, as nested lists."""
+    """Inputs and the outputs that the trained model gave for them, as nested lists.
+
+    Recurrent state is left out: it starts from its reset value. Run in chunks with the state passed on, a
+    consumer has to get the same outputs.
+    """
 
     name: str
     inputs: dict[str, Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kelly_core import __version__
 from kelly_core.contract import Contract, GoldenVector
 from kelly_core.runtime import ModuleRunner
-from kelly_core.verify import golden_inputs
+from kelly_core.verify import from_reset, golden_inputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,8 +55,10 @@ def with_golden(contract: Contract, module: nn.Module, single: Arrays, triple: A
         triple: Inputs of three items.
     """
     runner = ModuleRunner(module, contract)
-    inputs = golden_inputs(contract, single, triple)
-    golden = [GoldenVector.of(name, given, runner.run(given)) for name, given in inputs.items()]
+    golden = []
+    for name, inputs in golden_inputs(contract, single, triple).items():
+        given = runner.run(from_reset(contract, inputs))
+        golden.append(GoldenVector.of(name, inputs, {info.name: given[info.name] for info in contract.outputs}))
     return contract.model_copy(update={"golden": golden})
 
 

@@ -40,7 +40,7 @@ def parity_cases(
                 contract, triple, **{BATCH: 2, dim: max(1, size * 3 // 4)}
             )
     cases |= {name: dict(inputs) for name, inputs in (extremes or {}).items()}
-    return {name: _with_state(contract, inputs) for name, inputs in cases.items()}
+    return {name: from_reset(contract, inputs) for name, inputs in cases.items()}
 
 
 def random_inputs(contract: Contract, batch: int, seed: int = 0, **sizes: int) -> dict[str, NDArray[Any]]:
@@ -67,7 +67,7 @@ def golden_inputs(contract: Contract, single: Arrays, triple: Arrays) -> dict[st
     pair = resized(contract, triple, **{BATCH: 2}, **short)
     cases = {"one": dict(single), "two, shortened" if short else "two": pair}
     return {
-        name: {key: _rounded(value) for key, value in _with_state(contract, inputs).items()}
+        name: {info.name: _rounded(inputs[info.name]) for info in contract.inputs}
         for name, inputs in cases.items()
     }
 
@@ -77,7 +77,8 @@ def ranked_outputs(contract: Contract) -> list[str]:
     return [t.name for t in contract.outputs if contract.labels and t.shape[-1] == len(contract.labels)]
 
 
-def _with_state(contract: Contract, inputs: Arrays) -> dict[str, NDArray[Any]]:
+def from_reset(contract: Contract, inputs: Arrays) -> dict[str, NDArray[Any]]:
+    """The inputs, and every state tensor they leave out at its reset value."""
     sizes = {dim: _size(contract, inputs, dim) for dim in symbols(contract.inputs)}
     return with_reset_state(contract, inputs, sizes)
 
