@@ -156,6 +156,29 @@ def test_a_missing_folder_a_file_and_a_data_root_are_understood(place, clips, tm
     assert len(open_named(root).items) == 12
 
 
+class HostWithBrokenDataset(PluginHost):
+    """Has one more dataset, whose `recognises` raises."""
+
+    def specs(self, kind, spec_class):
+        def explode(path):
+            raise RuntimeError("boom")
+
+        broken = SimpleNamespace(
+            name="broken",
+            models=("emotion",),
+            builtin=False,
+            recognises=SimpleNamespace(resolve=lambda: explode),
+        )
+        return [broken, *super().specs(kind, spec_class)]
+
+
+def test_a_plugin_that_breaks_while_looking_leaves_the_others_working(place, clips, caplog):
+    host = HostWithBrokenDataset()
+    opened = open_dataset(host, host.model("emotion"), str(clips), None, Workspace.locate(), None, {})
+    assert opened.name == "audio-folder"
+    assert "'broken' can't look at" in caplog.text
+
+
 class HostWithDemo(PluginHost):
     """Has one built-in dataset, which only says where it was told to lie."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from kelly_core.specs import DatasetSpec, ModelSpec
 from kelly_core.workspace import Workspace
 
 DEMO = "demo"
+log = logging.getLogger(__name__)
 
 
 def open_dataset(
@@ -99,7 +101,7 @@ def _has_files(folder: Path) -> bool:
 
 def _recognise(host: PluginHost, spec: ModelSpec, folder: Path) -> DatasetSpec:
     known = [one for one in host.specs("dataset", DatasetSpec) if spec.name in one.models and not one.builtin]
-    found = [one for one in known if one.recognises is not None and one.recognises.resolve()(folder)]
+    found = [one for one in known if _knows(one, folder)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -112,6 +114,17 @@ def _recognise(host: PluginHost, spec: ModelSpec, folder: Path) -> DatasetSpec:
         where=str(folder),
         hint="arrange the files in one of these ways, or force one with --dataset NAME",
     )
+
+
+def _knows(dataset: DatasetSpec, folder: Path) -> bool:
+    """Ask one plugin; one that breaks its promise never to raise doesn't know the layout."""
+    if dataset.recognises is None:
+        return False
+    try:
+        return bool(dataset.recognises.resolve()(folder))
+    except Exception as error:  # noqa: BLE001 - somebody's plugin; the others must go on
+        log.warning("dataset plugin %r can't look at %s: %s", dataset.name, folder, error)
+        return False
 
 
 def _seen(folder: Path) -> str:

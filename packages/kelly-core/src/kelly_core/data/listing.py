@@ -41,10 +41,14 @@ def _leads_back(entry: os.DirEntry[str]) -> bool:
 def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            found = list(entries)
     except OSError as error:
         raise DataError(
             f"the folder can't be listed: {error.strerror}",
             where=str(folder),
             hint="check path and permissions",
         ) from None
+    for entry in found:
+        if not entry.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in entry.name):
+            raise DataError(f"the name {entry.name!r} isn't valid UTF-8", where=str(folder), hint="rename it")
+    return found
