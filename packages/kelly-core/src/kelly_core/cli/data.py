@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kelly_core.cli import console
+from kelly_core.cli.complete import complete_dataset, complete_model
+from kelly_core.cli.data_source import about, data_root_for, model_config, open_data, print_about, print_some
 
 if TYPE_CHECKING:
-    from kelly_core.config import TrainConfig
-    from kelly_core.data import Dataset
     from kelly_core.data.stats import ClassStats
-    from kelly_core.specs import ModelSpec
 
 app = typer.Typer(no_args_is_help=True, help="Import, check, describe and precompute training data.")
 
-SHOWN = 20
-"""Problems and leaks printed before the rest is only counted; --json has all."""
-
 DataPath = Annotated[
-    str | None, typer.Argument(metavar="[PATH]", help="A folder, or `demo`; default: the model's data root.")
+    str | None, typer.Argument(metavar="PATH", help="A folder, or `demo`; default: the model's data root.")
 ]
-Model = Annotated[str, typer.Option("--model", "-m", help="The model that the data is for.")]
-DatasetName = Annotated[str | None, typer.Option("--dataset", help="Dataset plugin that reads it.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="The model that the data is for.", autocompletion=complete_model)
+]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", help="Dataset plugin that reads it.", autocompletion=complete_dataset)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Files worked on at once.")]
 
@@ -33,18 +32,18 @@ Workers = Annotated[int, typer.Option(min=1, max=256, help="Files worked on at o
 @app.command("init")
 def init(
     root: Annotated[
-        Path | None, typer.Argument(metavar="[ROOT]", help="The data root; default: KELLY_DATA_ROOT or data/.")
+        Path | None, typer.Argument(metavar="ROOT", help="The data root; default: KELLY_DATA_ROOT or data/.")
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Link the workspace's data/ to it.")] = False,
     as_json: Json = False,
 ) -> None:
-    r"""Make the data root's folders; what is there stays.
+    """Make the data root's folders; what is there stays.
 
     \b
     Examples:
       kelly data init
       kelly data init /Volumes/SSD/kelly-audio-data --link
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.data.folders import link_data_root, make_data_root
     from kelly_core.errors import UserError
 
@@ -78,7 +77,7 @@ def import_(
     workers: Workers = 2,
     as_json: Json = False,
 ) -> None:
-    r"""Convert sound files to 16 kHz mono WAV, keeping their sub-folders.
+    """Convert sound files to 16 kHz mono WAV, keeping their sub-folders.
 
     Run again, it converts only what is new or changed; stopped, it goes on where it was.
 
@@ -86,13 +85,13 @@ def import_(
     Examples:
       kelly data import ~/Downloads/clips --to emotions
       kelly data import ~/Downloads/clips --to emotions --duration 3
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.data.importing import ImportSettings, import_folder
     from kelly_core.workspace import RAW_FOLDERS
 
     low, high = (duration, duration) if duration is not None else (shortest, longest)
     settings = ImportSettings(shortest=low, longest=high)
-    target = _data_root_for(to) / "raw" / to if to in RAW_FOLDERS else Path(to)
+    target = data_root_for(to) / "raw" / to if to in RAW_FOLDERS else Path(to)
     with console.progress() as bar:
         try:
             report = import_folder(source, target, settings, bar, workers)
@@ -104,7 +103,7 @@ def import_(
 
         console.print_json({"source": str(source), "target": str(target), **asdict(report)})
         return
-    _print_some("unusable", report.problems)
+    print_some("unusable", report.problems)
     console.say(
         f"{report.converted} converted ({report.padded} padded, {report.truncated} cut), "
         f"{report.unchanged} unchanged, {len(report.problems)} left out -> {target}"
@@ -119,7 +118,7 @@ def validate(
     workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
-    r"""Decode every file and look for leaks between train, validation and test.
+    """Decode every file and look for leaks between train, validation and test.
 
     Leaks are: one speaker, the same audio, or nearly the same audio (other level, format, rate or a small
     trim) on two sides. Exits with 1 when there are leaks or unusable files.
@@ -129,12 +128,12 @@ def validate(
       kelly data validate
       kelly data validate ~/clips --model emotion
       kelly data validate ~/ravdess --dataset ravdess --json
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.data.discover import feature_cache_folder
     from kelly_core.data.leaks import build_fingerprints, find_leaks
     from kelly_core.data.splits import describe_split, split_items
 
-    opened, config = _open(path, model, dataset)
+    opened, config = open_data(path, model, dataset)
     split = split_items(opened.items, config.split)
     cache = feature_cache_folder(console.workspace(), config.data_root)
     with console.progress() as bar:
@@ -147,7 +146,7 @@ def validate(
 
         console.print_json(
             {
-                **_about(opened),
+                **about(opened),
                 "content_hash": prints.content_hash,
                 "split": sides,
                 "problems": [asdict(problem) for problem in problems],
@@ -155,12 +154,12 @@ def validate(
             }
         )
     else:
-        _print_about(opened)
+        print_about(opened)
         columns = ("side", "items", f"{opened.group_kind}s", "labels")
         labels = {side: ", ".join(f"{k} {v}" for k, v in of["labels"].items()) for side, of in sides.items()}
         console.table(columns, [(side, of["items"], of["groups"], labels[side]) for side, of in sides.items()])
-        _print_some("unusable", problems)
-        _print_some("leak", leaks)
+        print_some("unusable", problems)
+        print_some("leak", leaks)
         verdict = "no leaks" if not leaks else f"{len(leaks)} leaks"
         console.say(f"{len(opened.items)} items, {len(problems)} unusable files, {verdict}")
     if leaks or problems:
@@ -171,22 +170,22 @@ def validate(
 def stats(
     path: DataPath = None, model: Model = "emotion", dataset: DatasetName = None, as_json: Json = False
 ) -> None:
-    r"""Show classes, durations, speakers, formats and size; only headers are read.
+    """Show classes, durations, speakers, formats and size; only headers are read.
 
     \b
     Examples:
       kelly data stats
       kelly data stats ~/clips --json
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.data.stats import ADVISED_BYTES, dataset_stats
 
-    opened, _ = _open(path, model, dataset)
+    opened, _ = open_data(path, model, dataset)
     with console.progress() as bar:
         found = dataset_stats(opened, bar)
     if as_json:
-        console.print_json({**_about(opened), **found.as_json()})
+        console.print_json({**about(opened), **found.as_json()})
         return
-    _print_about(opened)
+    print_about(opened)
     rows = [*found.classes.items(), ("all", found.overall)]
     console.table(
         ("class", "items", f"{opened.group_kind}s", "minutes", "shortest s", "mean s", "longest s"),
@@ -199,7 +198,7 @@ def stats(
         console.say(f"{count} files: {kind}")
     advice = "within the advised 2 GB" if found.bytes <= ADVISED_BYTES else "more than the advised 2 GB"
     console.say(f"size: {found.bytes / 1e6:.1f} MB, {advice}")
-    _print_some("unusable", found.problems)
+    print_some("unusable", found.problems)
 
 
 @app.command("precompute")
@@ -210,13 +209,13 @@ def precompute(
     workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
-    r"""Compute the features that training needs, so that it starts at once.
+    """Compute the features that training needs, so that it starts at once.
 
     \b
     Examples:
       kelly data precompute --model emotion
       kelly data precompute ~/clips --workers 4
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.pipeline.prepare import Request, find_job
 
     request = Request(model, data=path, dataset=dataset)
@@ -229,10 +228,10 @@ def precompute(
 
         problems = [asdict(problem) for problem in prepared.problems]
         summary = {"cache": str(job.cache), "content_hash": prepared.content_hash, "examples": sides}
-        console.print_json({**_about(job.dataset), **summary, "problems": problems})
+        console.print_json({**about(job.dataset), **summary, "problems": problems})
         return
-    _print_about(job.dataset)
-    _print_some("unusable", prepared.problems)
+    print_about(job.dataset)
+    print_some("unusable", prepared.problems)
     counts = ", ".join(f"{side} {count}" for side, count in sides.items())
     console.say(f"features ready: {counts} -> {job.cache}")
 
@@ -243,18 +242,18 @@ def cache(
     model: Model = "emotion",
     as_json: Json = False,
 ) -> None:
-    r"""Show the size of the feature cache, or clear it.
+    """Show the size of the feature cache, or clear it.
 
     \b
     Examples:
       kelly data cache
       kelly data cache --clear
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.data.discover import feature_cache_folder
     from kelly_core.features.cache import cache_size, clear_cache
 
     place = console.workspace()
-    folder = feature_cache_folder(place, _config(model).data_root)
+    folder = feature_cache_folder(place, model_config(console.host(), model).data_root)
     files, size = cache_size(folder)
     freed = clear_cache(folder) if clear else 0
     if as_json:
@@ -263,64 +262,6 @@ def cache(
         console.say(f"freed {freed / 1e6:.1f} MB in {folder}")
     else:
         console.say(f"{size / 1e6:.1f} MB in {files} files in {folder}")
-
-
-def _open(path: str | None, model: str, dataset: str | None) -> tuple[Dataset, TrainConfig]:
-    """The dataset as training would open it, and the configuration that decides its split."""
-    from kelly_core.data.discover import open_dataset
-
-    host, place = console.host(), console.workspace()
-    spec, config = host.model(model), _config(model, dataset)
-    options = _options(spec, config)
-    return open_dataset(host, spec, path, config.dataset, place, config.data_root, options), config
-
-
-def _config(model: str, dataset: str | None = None) -> TrainConfig:
-    from kelly_core.pipeline.prepare import Request, resolve_config
-
-    spec = console.host().model(model)
-    config: TrainConfig = resolve_config(Request(model, dataset=dataset), spec, console.workspace()).config
-    return config
-
-
-def _data_root_for(folder: str) -> Path:
-    """The data root that the model with this folder is configured to use."""
-    from kelly_core.specs import ModelSpec
-
-    models = [spec.name for spec in console.host().specs("model", ModelSpec) if spec.data_folder == folder]
-    configured = _config(models[0]).data_root if models else None
-    return console.workspace().data_root(configured)
-
-
-def _options(spec: ModelSpec, config: TrainConfig) -> dict[str, Any]:
-    try:
-        options: dict[str, Any] = spec.task_class.resolve()(config).dataset_options()
-    except ModuleNotFoundError:  # without the train extra, data can still be checked with default labels
-        return {}
-    return options
-
-
-def _about(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "dataset": dataset.name,
-        "root": str(dataset.root),
-        "synthetic": dataset.synthetic,
-        "items": len(dataset.items),
-        "notes": list(dataset.notes),
-    }
-
-
-def _print_about(dataset: Dataset) -> None:
-    console.say(f"{dataset.name}: {dataset.root}{' (synthetic)' if dataset.synthetic else ''}")
-    for remark in dataset.notes:
-        console.say(f"  {remark}")
-
-
-def _print_some(what: str, things: Sequence[object]) -> None:
-    for thing in things[:SHOWN]:
-        console.say(f"{what}: {thing}")
-    if len(things) > SHOWN:
-        console.say(f"... and {len(things) - SHOWN} more; --json lists all")
 
 
 def _lengths(of: ClassStats) -> tuple[float, float, float]:

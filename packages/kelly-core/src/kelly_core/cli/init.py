@@ -33,11 +33,11 @@ kelly train emotion --data demo
 
 def command(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Folder to make; default: the workspace.")
+        Path | None, typer.Argument(metavar="DIR", help="Folder to make; default: the workspace.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
 ) -> None:
-    r"""Make a workspace: folders, a README and the configuration of each installed model.
+    """Make a workspace: folders, a README and the configuration of each installed model.
 
     What is there already stays as it is, so running it again adds only what is missing.
 
@@ -45,7 +45,7 @@ def command(
     Examples:
       kelly init
       kelly init ~/music-models
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.workspace import Workspace
 
     place = Workspace.locate(folder) if folder else console.workspace()

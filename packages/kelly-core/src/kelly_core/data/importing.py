@@ -10,8 +10,9 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -102,13 +103,12 @@ def import_folder(
         raise DataError("holds no sound files", where=str(source), hint="check the path")
     journal = _read_journal(target)
     todo = [job for job in jobs if not _is_done(job, journal, settings)]
-    lengths = []
+    lengths: list[float] = []
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with _open_journal(target) as log:
-            for done in (progress or Silent()).track(
-                _convert_all(todo, settings, workers), "import", len(todo)
-            ):
+        # Closing ends the threads at once when the loop is left by Ctrl-C or an error.
+        with _open_journal(target) as log, closing(_convert_all(todo, settings, workers)) as results:
+            for done in (progress or Silent()).track(results, "import", len(todo)):
                 if done.reason:
                     problems.append(Problem(str(done.job.source), done.reason))
                     continue
@@ -179,7 +179,7 @@ def _plan(source: Path, target: Path) -> tuple[list[_Job], list[Problem]]:
     return list(jobs.values()), problems
 
 
-def _convert_all(jobs: list[_Job], settings: ImportSettings, workers: int) -> Iterator[_Done]:
+def _convert_all(jobs: list[_Job], settings: ImportSettings, workers: int) -> Generator[_Done, None, None]:
     with ThreadPoolExecutor(max(1, workers)) as pool:
         futures = [pool.submit(_convert, job, settings) for job in jobs]
         try:
