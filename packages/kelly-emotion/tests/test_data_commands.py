@@ -132,16 +132,29 @@ def test_an_unknown_layout_says_what_was_seen_and_what_is_known(place, tmp_path)
     assert "--dataset NAME" in caught.value.hint
 
 
-def test_two_plugins_that_know_a_layout_are_both_named(place, tmp_path):
-    folder = tmp_path / "both" / "Actor_01"
+def test_ravdess_with_a_metadata_file_is_still_ravdess(place, tmp_path):
+    folder = tmp_path / "set" / "Actor_01"
     folder.mkdir(parents=True)
     (folder / "03-01-05-01-01-01-01.wav").touch()
-    assert open_named(tmp_path / "both").name == "ravdess"
-    (tmp_path / "both" / "metadata.csv").write_text("file,label\nActor_01/03-01-05-01-01-01-01.wav,angry\n")
-    with pytest.raises(DataError, match="'audio-folder' and 'ravdess' both know") as caught:
-        open_named(tmp_path / "both")
-    assert "--dataset ravdess" in caught.value.hint
-    assert open_named(tmp_path / "both", "audio-folder").name == "audio-folder"
+    (tmp_path / "set" / "metadata.csv").write_text("file,label\nActor_01/03-01-05-01-01-01-01.wav,angry\n")
+    assert open_named(tmp_path / "set").name == "ravdess"
+    assert open_named(tmp_path / "set", "audio-folder").name == "audio-folder"
+
+
+class HostWithGreedyDataset(PluginHost):
+    """Has one more dataset, which says it knows everything."""
+
+    def specs(self, kind, spec_class):
+        knows = SimpleNamespace(resolve=lambda: lambda path: True)
+        greedy = SimpleNamespace(name="greedy", models=("emotion",), builtin=False, recognises=knows)
+        return [greedy, *super().specs(kind, spec_class)]
+
+
+def test_two_plugins_that_know_a_layout_are_both_named(place, clips):
+    host = HostWithGreedyDataset()
+    with pytest.raises(DataError, match="'greedy' and 'audio-folder' both know") as caught:
+        open_dataset(host, host.model("emotion"), str(clips), None, Workspace.locate(), None, {})
+    assert "--dataset greedy or --dataset audio-folder" in caught.value.hint
 
 
 def test_a_missing_folder_a_file_and_a_data_root_are_understood(place, clips, tmp_path):

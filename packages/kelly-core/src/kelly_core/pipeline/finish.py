@@ -105,7 +105,7 @@ def finish(job: Job, outcome: Outcome, progress: Progress, observers: Observers)
     except KellyError as error:
         failure = error
     contract = Contract.load(workspace.contract(job.spec.model_id))
-    entry = entry_with_exports(workspace, _entry(job, outcome), contract, exports)
+    entry = entry_with_exports(workspace, _entry(job, outcome, contract), contract, exports)
     outcome.run.write(
         "run.json", {**outcome.run.read("run.json"), "registry_entry": entry.model_dump(mode="json")}
     )
@@ -125,7 +125,7 @@ def finish(job: Job, outcome: Outcome, progress: Progress, observers: Observers)
     )
 
 
-def _entry(job: Job, outcome: Outcome) -> ModelEntry:
+def _entry(job: Job, outcome: Outcome, contract: Contract) -> ModelEntry:
     workspace, trained, results = job.workspace, outcome.trained, outcome.results
     meta, facts = trained.meta, outcome.run.read("run.json")
     folder = workspace.models
@@ -144,6 +144,7 @@ def _entry(job: Job, outcome: Outcome) -> ModelEntry:
             training_date=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(outcome.seconds, 1),
         ),
+        model_version=contract.model_version,
         architecture_type=str(meta["architecture_type"]),
         parameters=sum(parameter.numel() for parameter in trained.module.parameters()),
         synthetic_data=job.dataset.synthetic,
@@ -184,7 +185,6 @@ def _card_data(job: Job, outcome: Outcome, entry: ModelEntry, contract: Contract
         environment={
             "hardware": f"{environment['processor']}, {environment['cpu_count']} CPUs",
             "device": f"{facts['device']['name']} ({facts['device']['reason']})",
-            "training time": f"{outcome.seconds:.0f} s",
             "platform": environment["platform"],
             **environment["packages"],
         },

@@ -13,13 +13,21 @@ from kelly_core.data.audio_files import CONVERTIBLE, READABLE
 from kelly_core.data.listing import find_files, sub_folders
 from kelly_core.data.metadata import NAMES, find_metadata, read_metadata
 from kelly_core.errors import DataError
+from kelly_emotion import demo
+from kelly_emotion.data import ravdess
 from kelly_emotion.labels import map_label, map_labels
 
 NAME = "audio-folder"
 
 
 def recognises(path: Path) -> bool:
-    """Whether there is a metadata file, or a sub-folder whose name means one of the classes."""
+    """Whether there is a metadata file, or a sub-folder whose name means one of the classes.
+
+    RAVDESS and the generated set are left to their own readers, which know more: actors, published folds,
+    that the sound is synthetic. `--dataset audio-folder` reads them this way all the same.
+    """
+    if ravdess.recognises(path) or demo.recognises(path):
+        return False
     try:
         return find_metadata(path) is not None or any(map_label(name) for name in sub_folders(path))
     except (DataError, OSError):

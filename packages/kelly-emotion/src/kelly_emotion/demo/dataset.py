@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -171,15 +171,18 @@ def _build(root: Path, options: DemoOptions) -> None:
 
 def _list(root: Path) -> Dataset:
     with (root / "metadata.csv").open(newline="", encoding="utf-8") as file:
-        items = [
-            Item(
-                path=str(root / row["file"]),
-                label=row["label"],
-                group=row["speaker"],
-                extra={name: row[name] for name in ("duration", "tempo", "key")},
-            )
-            for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
+    sides = _sides(sorted({row["speaker"] for row in rows}))
+    items = [
+        Item(
+            path=str(root / row["file"]),
+            label=row["label"],
+            group=row["speaker"],
+            split=sides.get(row["speaker"]),
+            extra={name: row[name] for name in ("duration", "tempo", "key")},
+        )
+        for row in rows
+    ]
     return Dataset(
         name="emotion-demo",
         root=root,
@@ -190,6 +193,19 @@ def _list(root: Path) -> Dataset:
         group_kind="performer",
         notes=(NOTE,),
     )
+
+
+def _sides(performers: Sequence[str]) -> dict[str, str]:
+    """The set's own split: a seventh of the performers each for validation and test, two of fourteen.
+
+    With fewer than six performers there is none, and the configured split decides.
+    """
+    if len(performers) < 6:
+        return {}
+    held = max(1, len(performers) // 7)
+    first = len(performers) - 2 * held
+    names = ["train"] * first + ["validation"] * held + ["test"] * held
+    return dict(zip(performers, names, strict=True))
 
 
 def _read_options(options: Mapping[str, Any]) -> DemoOptions:
