@@ -28,7 +28,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    r"""Check Python, libraries, devices, plugins, exporters, data and registry.
+    """Check Python, libraries, devices, plugins, exporters, data and registry.
 
     Each plugin is loaded in a process of its own, so that one that hangs or crashes is found out. The exit
     code is 1 when something is broken, and 0 when optional things are merely absent.
@@ -38,7 +38,7 @@ def command(
       kelly doctor
       kelly doctor --json
       kelly doctor --time-limit 20
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.health import examine
 
     checks: list[Check] = []

@@ -27,7 +27,7 @@ def command(
     details: Annotated[bool, typer.Option("--details", help="Load the plugins and show their specs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    r"""Show installed models, datasets, exporters, devices and observers.
+    """Show installed models, datasets, exporters, devices and observers.
 
     Reads package metadata only, so no plugin can slow it down or break it; with --details the plugins are
     loaded and what is broken is marked so.
@@ -37,7 +37,7 @@ def command(
       kelly list
       kelly list --kind model --json
       kelly list --kind exporter --details
-    """
+    """  # noqa: D301 - \b is the character that keeps these lines apart
     entries = read_catalog((kind,)) if kind else read_catalog()
     statuses = read_statuses()
     described = _described(entries) if details else {}
