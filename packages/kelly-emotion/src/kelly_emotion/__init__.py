@@ -1,3 +1,3 @@
-"""x."""
+"""EmotionRecognizer: sound to seven emotions, in real time."""
 
 __version__ = "0.1.0"

@@ -209,8 +209,20 @@ class EmotionTask(Task[EmotionConfig]):
         }
 
     def variants(self, model: nn.Module, source: Source) -> dict[str, Predictions]:
-        """The same clips louder and softer."""
-        return {f"{gain:+g} dB": self._predict(model, source, 256, gain) for gain in GAINS_DB}
+        """The same clips louder and softer; for `streaming` also heard from their first frame on."""
+        found = {f"{gain:+g} dB": self._predict(model, source, 256, gain) for gain in GAINS_DB}
+        if isinstance(model, EmotionStreaming):
+            found["whole untrimmed clip as one stream"] = self._predict_streams(model, source)
+        return found
+
+    @torch.no_grad()
+    def _predict_streams(self, model: nn.Module, source: Source) -> Predictions:
+        """Each clip from its first frame to its last, silence and all: what a live host hears."""
+        assert isinstance(source, ClipSource)
+        clips = (torch.from_numpy(np.ascontiguousarray(clip.T))[None, None] for clip in source.store.clips)
+        outputs = np.concatenate([model(clip).log_softmax(dim=1).numpy() for clip in clips])
+        loss = -float(outputs[np.arange(len(source)), source.targets].mean())
+        return Predictions(outputs, source.targets, source.groups, source.paths, loss, source.extra)
 
     def breakdown(self, predictions: Predictions) -> dict[str, float]:
         """Accuracy of the worst speaker and, where sex is known, of men, women and their gap."""

@@ -17,7 +17,7 @@ from kelly_core.contract import Contract
 from kelly_core.errors import KellyError
 from kelly_core.observers import Observers
 from kelly_core.pipeline.export import ExportResult, entry_with_exports, export_model
-from kelly_core.pipeline.prepare import Job
+from kelly_core.pipeline.prepare import Job, missing_exporters
 from kelly_core.pipeline.results import Results
 from kelly_core.pipeline.train import Outcome
 from kelly_core.progress import Progress
@@ -88,7 +88,10 @@ def finish(job: Job, outcome: Outcome, progress: Progress, observers: Observers)
     """
     workspace, trained = job.workspace, outcome.trained
     sources = outcome.prepared.sources
-    formats = job.config.requested_exports()
+    absent = missing_exporters(job.resolved, job.host)
+    formats = [name for name in job.config.requested_exports() if name not in absent]
+    for name in absent:
+        progress.say(f"not exported: {name}; no installed package writes it")
     if formats:
         progress.say(f"exporting {', '.join(formats)}, each compared with the trained model on real items")
     failure: KellyError | None = None

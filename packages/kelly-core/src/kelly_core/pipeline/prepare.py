@@ -92,7 +92,22 @@ def find_job(request: Request, workspace: Workspace, host: PluginHost) -> Job:
     if request.resume:
         return _resumed(request, spec, workspace, host)
     resolved = resolve_config(request, spec, workspace)
+    missing_exporters(resolved, host)
     return _with_data(spec, resolved, workspace, host, request.data, None)
+
+
+def missing_exporters(resolved: Resolved[Any], host: PluginHost) -> list[str]:
+    """Formats that a configuration file asks for and nothing installed here can write.
+
+    Raises:
+        PluginError: A flag or `--set` asked for one: better now than after hours of training.
+    """
+    installed = {entry.name for entry in host.entries if entry.kind == "exporter"}
+    missing = [name for name in resolved.config.requested_exports() if name not in installed]
+    for name in missing:
+        if resolved.origins[f"export_{name}"].startswith("--"):
+            host.exporter(name)  # raises, naming what is installed
+    return missing
 
 
 def resolve_config(request: Request, spec: ModelSpec, workspace: Workspace) -> Resolved[Any]:
