@@ -50,14 +50,13 @@ class Results:
 
 
 def measure(task: Task[Any], module: nn.Module, sources: Mapping[str, Source], seed: int = 0) -> Results:
-    """Evaluate trained weights on every split, beside baselines on the last one."""
+    """Evaluate trained weights on every split, beside baselines where a training side can fit them."""
     measured_on = BASELINE_SPLIT if BASELINE_SPLIT in sources else "validation"
     predictions = {side: task.predict(module, source, 256) for side, source in sources.items()}
+    baselines = task.baselines(sources, measured_on) if "train" in sources else {}
     return Results(
         metrics={side: _figures(task, said, seed) for side, said in predictions.items()},
-        baselines={
-            name: _figures(task, said, seed) for name, said in task.baselines(sources, measured_on).items()
-        },
+        baselines={name: _figures(task, said, seed) for name, said in baselines.items()},
         variants={
             name: _figures(task, said, seed)
             for name, said in task.variants(module, sources[measured_on]).items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from rich.console import Console
 from kelly_core import __version__
 from kelly_core.checkpoint import TrainedModel, load_trained
 from kelly_core.config.resolve import dump
+from kelly_core.data import Problem
 from kelly_core.errors import DataError
 from kelly_core.observers import Observers
 from kelly_core.pipeline.prepare import Job
@@ -31,6 +32,7 @@ from kelly_core.train.order import BatchOrder
 from kelly_core.train.run_folder import Run, environment, new_run
 from kelly_core.train.view import NoView, View, make_view
 
+SHOWN_PROBLEMS = 10
 ACCELERATORS = {"cpu": "cpu", "mps": "mps", "cuda": "cuda"}
 
 
@@ -67,6 +69,7 @@ def train(job: Job, console: Console, progress: Progress, observers: Observers) 
         KellyError: Anything that stopped it; the run folder says `failed` or `interrupted`.
     """
     prepared = job.prepare(progress, workers=os.cpu_count() or 1)
+    _name_problems([*job.dataset.problems, *prepared.problems], progress)
     _check_same_data(job, prepared)
     device = _choose(job, prepared)
     batch_size = job.config.batch_size or device.batch_size
@@ -236,6 +239,13 @@ def _split_paths(job: Job) -> dict[str, list[str]]:
 
 def _below(path: str, root: Path) -> str:
     return str(Path(path).relative_to(root)) if Path(path).is_relative_to(root) else path
+
+
+def _name_problems(problems: Sequence[Problem], progress: Progress) -> None:
+    for problem in problems[:SHOWN_PROBLEMS]:
+        progress.say(f"left out: {problem}")
+    if len(problems) > SHOWN_PROBLEMS:
+        progress.say(f"left out: {len(problems) - SHOWN_PROBLEMS} more; `kelly data validate` names them all")
 
 
 def _check_same_data(job: Job, prepared: Prepared) -> None:
