@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
+import pickletools
 import re
-from collections.abc import Mapping
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +26,19 @@ if TYPE_CHECKING:
     from kelly_core.task import Task
 
 CHECKPOINT_FORMAT = 1
-REQUIRED = ("format", "name", "model_id", "epoch", "config", "model_state_dict", "val_loss")
+REQUIRED: dict[str, type] = {
+    "format": int,
+    "name": str,
+    "model_id": str,
+    "epoch": int,
+    "config": dict,
+    "model_state_dict": dict,
+    "val_loss": float,
+}
+TENSOR_NAMES = re.compile(
+    r"collections\.OrderedDict|torch\.(_utils\._rebuild_\w+|storage\.\w+|\w+Storage|Size)"
+)
+"""What a pickle of tensors and plain values names."""
 
 
 @dataclass(frozen=True)
@@ -63,27 +78,30 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It is missing, damaged, not one of ours, or holds more than tensors and plain values.
     """
+    path = Path(path)
     try:
-        payload = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of old pickle protocols: what matters is said below
+            payload = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(
             "there is no such checkpoint", where=str(path), hint="train the model first: `kelly train MODEL`"
         ) from None
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(_refusal(error), where=str(path), hint=_REFUSAL_HINT) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except OSError as error:
+        raise CheckpointError(f"it can't be read: {error.strerror}", where=str(path)) from None
+    except Exception as error:  # noqa: BLE001 - damaged pickles raise nearly anything
+        foreign = foreign_names(path)
+        if foreign:
+            raise CheckpointError(
+                f"the file wants to run code: it names {', '.join(map(repr, foreign))}",
+                where=str(path),
+                hint="load only checkpoints that Kelly wrote; this one could run code of its author",
+            ) from None
         raise CheckpointError(
-            f"the file is damaged or no checkpoint ({type(error).__name__}: {_first_line(error)})",
+            f"the file is damaged or no checkpoint ({_shortly(error)})",
             where=str(path),
             hint="use another checkpoint of this folder, or train again",
         ) from None
-    missing = [key for key in REQUIRED if key not in payload] if isinstance(payload, dict) else list(REQUIRED)
-    if missing:
-        raise CheckpointError(
-            f"not a Kelly checkpoint: it lacks {', '.join(map(repr, missing))}",
-            where=str(path),
-            hint="pass a file that `kelly train` wrote",
-        )
+    _check_content(payload, path)
     return _migrate(payload, path)
 
 
@@ -112,7 +130,7 @@ def load_trained(path: Path, host: PluginHost, *, name: str | None = None) -> Tr
         module.load_state_dict(payload["model_state_dict"])
     except RuntimeError as error:
         raise CheckpointError(
-            f"the weights don't fit the installed {spec.name!r} network: {_first_line(error)}",
+            f"the weights don't fit the installed {spec.name!r} network: {_shortly(error)}",
             where=str(path),
             hint=f"install the version it was trained with (kelly {payload.get('kelly_version', 'unknown')})",
         ) from None
@@ -126,16 +144,52 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_REFUSAL_HINT = "load only checkpoints that Kelly wrote; this one could run code of its author"
+def foreign_names(path: Path) -> list[str]:
+    """Functions and classes that a file's pickle names beside those of plain tensors; runs none of it.
+
+    Args:
+        path: A zip archive as `torch.save` writes, or a bare pickle. Of anything else, nothing is found.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                inner = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+                names = _names(archive.read(inner))
+        else:
+            names = _names(path.read_bytes())
+        return sorted({name for name in names if not TENSOR_NAMES.fullmatch(name)})
+    except Exception:  # noqa: BLE001 - a damaged archive raises nearly anything
+        return []
 
 
-def _refusal(error: Exception) -> str:
-    named = re.search(r"(?:GLOBAL|global|class|type)\s+`?([\w.]+\.[\w.]+)", str(error))
-    return f"the file wants to run code: it names {named[1]!r}" if named else "the file holds more than tensors"
+def _names(pickled: bytes) -> Iterator[str]:
+    """Names a pickle refers to, up to where it is damaged."""
+    texts: list[str] = []
+    with suppress(ValueError, IndexError):
+        for opcode, argument, _ in pickletools.genops(pickled):
+            if opcode.name == "GLOBAL":
+                yield str(argument).replace(" ", ".")
+            elif opcode.name == "STACK_GLOBAL" and len(texts) >= 2:
+                yield ".".join(texts[-2:])
+            elif isinstance(argument, str):
+                texts.append(argument)
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0]
+def _check_content(payload: Any, path: Path) -> None:
+    known = payload if isinstance(payload, dict) else {}
+    missing = [key for key, kind in REQUIRED.items() if not isinstance(known.get(key), kind)]
+    if missing:
+        raise CheckpointError(
+            f"not a Kelly checkpoint: it lacks {', '.join(map(repr, missing))}",
+            where=str(path),
+            hint="pass a file that `kelly train` wrote",
+        )
+
+
+def _shortly(error: BaseException) -> str:
+    """What torch says, without its advice."""
+    said = " ".join(" ".join(str(error).split(". ")[0].splitlines()[:2]).split())
+    return said or type(error).__name__
 
 
 def _migrate(payload: dict[str, Any], path: Path) -> dict[str, Any]:

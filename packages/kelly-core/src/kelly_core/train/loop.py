@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
-from kelly_core.checkpoint import CHECKPOINT_FORMAT, save_checkpoint
 from kelly_core.config import TrainConfig
+from kelly_core.errors import TrainingError
 from kelly_core.task import Source, Task
-from kelly_core.train import rng
+from kelly_core.train import keeping, rng
 from kelly_core.train.averaging import WeightAverage
-from kelly_core.train.failures import InterruptedRunError, Interrupts, check_finite, explained
+from kelly_core.train.failures import InterruptedRunError, Interrupts, LossError, check_finite, explained
+from kelly_core.train.judge import Judge
 from kelly_core.train.metrics_log import MetricsLog
-from kelly_core.train.optim import Plateau, build_optimizer, rate_factor
+from kelly_core.train.optim import build_optimizer, rate_factor
 from kelly_core.train.order import BatchOrder, share
-from kelly_core.train.view import NoView, View
+from kelly_core.train.plan import Fitted, Plan
 
-CHECK_LOSS_EVERY = 50
+__all__ = ["Fitted", "Plan", "Trainer", "fit"]
+
+CHECK_EVERY = 50
 """Steps between two looks at the loss inside an epoch; each one waits for the device."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run needs beside task and data.
-
-    Attributes:
-        checkpoints: Folder of `epoch_N.pt`, `best.pt`, `last.pt`; None keeps the best weights in memory only.
-        folder: The run's folder, for metrics and samples; None writes neither.
-        batch_size: Examples per step over all processes.
-        identity: Stored in every checkpoint: name, model id, config, run id, data hash, versions.
-        notify: Calls observers: `notify(hook, **arguments)`.
-        view: What a person sees.
-        eval_batch_size: Examples at once in evaluation.
-    """
-
-    checkpoints: Path | None
-    folder: Path | None
-    batch_size: int
-    identity: Mapping[str, Any] = field(default_factory=dict)
-    notify: Callable[..., None] = lambda hook, **arguments: None
-    view: View = field(default_factory=NoView)
-    eval_batch_size: int = 256
-    tensorboard: bool = True
-
-
-@dataclass
-class Fitted:
-    """What training gave.
-
-    Attributes:
-        best_epoch: Epoch (from 1) whose weights `state` holds, chosen on validation data.
-        state: Weights of that epoch.
-        metrics: That epoch's metrics.
-        epochs: Epochs that were run.
-        stopped_early: Whether early stopping ended it.
-    """
-
-    best_epoch: int = 0
-    state: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    epochs: int = 0
-    stopped_early: bool = False
 
 
 def fit(
@@ -99,9 +57,8 @@ def fit(
         InterruptedRunError: Ctrl-C; `last.pt` holds the exact position.
         TrainingError: The loss isn't finite, memory or disk ran out, data went away.
     """
-    last = (plan.checkpoints or Path()) / "last.pt"
     with ExitStack() as stack:
-        stack.enter_context(explained(last, plan.batch_size))
+        stack.enter_context(explained(plan.last, plan.batch_size, fabric.world_size))
         trainer = Trainer(task, train, validation, plan, fabric)
         if resume is not None:
             trainer.load_state(resume)
@@ -110,7 +67,15 @@ def fit(
             log = MetricsLog(plan.folder, keep_epochs=trainer.epoch, tensorboard=plan.tensorboard)
             trainer.log = stack.enter_context(log)
         stack.enter_context(plan.view)
-        return trainer.run()
+        if resume is None:
+            trainer.save_position()  # a kill in the first epoch can be resumed as well
+        try:
+            return trainer.run()
+        except (InterruptedRunError, LossError):
+            if fabric.is_global_zero:
+                raise
+            # Every process is here. The first one reports; a child that failed would have it killed.
+            return trainer.judge.fitted
 
 
 class Trainer:
@@ -122,76 +87,91 @@ class Trainer:
         self.task, self.config, self.plan, self.fabric = task, config, plan, fabric
         self.train_source, self.validation = train, validation
         self.order = BatchOrder(len(train), plan.batch_size, config.seed)
-        self.raw: nn.Module = task.build(train).to(fabric.device)
+        self.rank, self.world, self.device = fabric.global_rank, fabric.world_size, fabric.device
+        if min(len(train), plan.batch_size) < self.world:
+            raise TrainingError(
+                f"{self.world} processes can't share {min(len(train), plan.batch_size)} examples a step",
+                hint="give a larger --batch-size or fewer --devices",
+            )
+        self.raw: nn.Module = task.build(train).to(self.device)
         self.model, self.optimizer = _setup(fabric, self.raw, build_optimizer(self.raw, config))
+        self.parameters = [parameter for parameter in self.raw.parameters() if parameter.requires_grad]
         self.average = WeightAverage(self.raw, config.weight_averaging)
-        factor = rate_factor(config.schedule, config.epochs * self.order.steps, self.order.steps)
-        self.plateau = Plateau(config.schedule)
-        self.rate = LambdaLR(self.optimizer, lambda step: factor(step) * self.plateau.factor)
+        self.factor = rate_factor(config.schedule, config.epochs * self.order.steps, self.order.steps)
+        self.judge = Judge(config, f"val_{task.monitor}", task.monitor_mode)
         self.epoch, self.step = 0, 0  # finished epochs; finished steps of the next one
-        self.loss_sum = torch.zeros((), dtype=torch.float64 if fabric.device.type != "mps" else torch.float32)
-        self.loss_sum = self.loss_sum.to(fabric.device)
-        self.waited = 0
-        self.fitted = Fitted()
+        kind = torch.float32 if self.device.type == "mps" else torch.float64
+        self.loss_sum = torch.zeros((), dtype=kind, device=self.device)
+        self.generator = torch.Generator()
         self.log: MetricsLog | None = None
         self.interrupts = Interrupts()
 
     def run(self) -> Fitted:
         """Train to the end and return the best weights."""
-        while self.epoch < self.config.epochs and not self.fitted.stopped_early:
+        while self.epoch < self.config.epochs and not self.judge.fitted.stopped_early:
             started = time.monotonic()
             self.train_epoch()
             self.finish_epoch(time.monotonic() - started)
-        self.fitted.epochs = self.epoch
-        return self.fitted
+        self.judge.fitted.epochs = self.epoch
+        return self.judge.fitted
 
     def train_epoch(self) -> None:
         """Go through the training data once, from wherever the epoch stands."""
         self.model.train()
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        parameters = [parameter for parameter in self.raw.parameters() if parameter.requires_grad]
-        for number, indices in enumerate(self.order.batches(self.epoch)):
-            if number < self.step:
-                continue
-            if self.interrupts.requested:
-                self.interrupt()
-            seed = rng.step_seed(self.config.seed, self.epoch, number, rank)
-            part = share(indices, rank, world)
-            batch = self.train_source.fetch(part, rng.generator(seed))
-            batch = {name: tensor.to(self.fabric.device) for name, tensor in batch.items()}
-            loss = self.task.loss(self.model, batch, torch.Generator().manual_seed(seed))
-            # Parts of a global batch may differ by one example; weighting makes their mean the batch's.
-            loss = loss * (len(part) * world / len(indices)) if world > 1 else loss
-            self.fabric.backward(loss)
-            if self.config.optimizer.gradient_clip:
-                self.clip(parameters)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.rate.step()
-            self.average.update()
+        seeds = rng.step_seeds(self.config.seed, self.epoch, self.rank, self.order.steps)
+        for indices in self.order.batches(self.epoch, first=self.step):
+            self.stop_if_asked()
+            self.set_rate()
+            loss = self.loss(indices, seeds[self.step])
+            self.move(loss)
             self.loss_sum += loss.detach()
             self.step += 1
-            if self.step % CHECK_LOSS_EVERY == 0:
-                self.look_at_loss()
+            looked = self.look_at_loss() if self.step % CHECK_EVERY == 0 else None
+            self.plan.view.step(self.epoch + 1, self.step, looked)
 
-    def clip(self, parameters: list[nn.Parameter]) -> None:
-        """Bound the gradient's norm."""
+    def loss(self, indices: NDArray[np.int64], seeds: NDArray[np.uint64]) -> Tensor:
+        """This process's loss on its part of a global batch; all randomness comes from the seeds."""
+        part = share(indices, self.rank, self.world)
+        seed = int(seeds[0])
+        batch = self.train_source.fetch(part, rng.generator(seed))
+        batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+        rng.seed_step(int(seeds[1]), self.device)
+        loss = self.task.loss(self.model, batch, self.generator.manual_seed(seed))
+        # Parts of a global batch may differ by one example; weighting makes their mean the batch's.
+        return loss * (len(part) * self.world / len(indices)) if self.world > 1 else loss
+
+    def move(self, loss: Tensor) -> None:
+        """One step of the optimiser and of the average."""
+        self.fabric.backward(loss)
         limit = self.config.optimizer.gradient_clip
-        if self.config.precision == "16-mixed":
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit)  # type: ignore[arg-type]
-        else:
-            torch.nn.utils.clip_grad_norm_(parameters, limit)
+        if limit and self.config.precision == "16-mixed":
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit)
+        elif limit:
+            torch.nn.utils.clip_grad_norm_(self.parameters, limit, foreach=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update()
+
+    def set_rate(self) -> None:
+        """Learning rate of the next step."""
+        step = self.epoch * self.order.steps + self.step
+        rate = self.config.learning_rate * self.factor(step) * self.judge.plateau.factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     def look_at_loss(self) -> float:
         """The mean loss of the epoch so far, over all processes, checked to be finite."""
         mean = self.loss_sum / max(1, self.step)
-        if self.fabric.world_size > 1:
+        if self.world > 1:
             mean = self.fabric.all_reduce(mean, reduce_op="mean")  # type: ignore[assignment]
         value = float(mean)
-        last = (self.plan.checkpoints or Path()) / "last.pt"
-        check_finite(value, self.epoch + 1, self.step, self.optimizer.param_groups[0]["lr"], last)
-        self.plan.view.step(self.epoch + 1, self.step, value)
+        self.check(value, "loss", f"epoch {self.epoch + 1}, step {self.step}")
         return value
+
+    def check(self, value: float, what: str, place: str) -> None:
+        """Stop before weights that are beyond repair are kept."""
+        rate, clip = self.optimizer.param_groups[0]["lr"], self.config.optimizer.gradient_clip
+        check_finite(value, what, place, learning_rate=rate, clip=clip, last=self.plan.last)
 
     def finish_epoch(self, seconds: float) -> None:
         """Validate, decide, save, tell."""
@@ -201,13 +181,15 @@ class Trainer:
         metrics |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": seconds}
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()
-        best = due and self.judge(metrics)
+        best = due and self.judge.look(self.epoch, metrics, self.weights)
         if self.fabric.is_global_zero:
             if self.log is not None:
                 self.log.write(self.epoch, metrics)
             self.write_samples()  # before saving: whatever it draws is part of the saved generator state
-            self.save(best, metrics)
-        self.fabric.barrier()
+            content = keeping.payload(self.plan, self.weights(), self.optimizer, self.epoch, metrics)
+            keeping.keep_epoch(self.plan, self.config.checkpoint, content, self.state_dict(), best=best)
+        if self.world > 1:
+            self.fabric.barrier()
         self.plan.view.epoch(self.epoch, metrics, best)
         self.plan.notify("kelly_epoch_finished", epoch=self.epoch, metrics=metrics)
 
@@ -220,57 +202,14 @@ class Trainer:
             predictions = self.task.predict(module, self.validation, self.plan.eval_batch_size)
             scalars = {"loss": predictions.loss, **self.task.metrics(predictions)}
             values = {f"val_{name}": value for name, value in scalars.items()}
-        return self.fabric.broadcast(values) if self.fabric.world_size > 1 else values
+        values = self.fabric.broadcast(values) if self.world > 1 else values
+        self.check(values["val_loss"], "validation loss", f"epoch {self.epoch + 1}")
+        return values
 
-    def judge(self, metrics: dict[str, float]) -> bool:
-        """Whether this epoch is the best so far, ties going to the later; moves early stopping and plateau."""
-        value = metrics[f"val_{self.task.monitor}"]
-        sign = 1.0 if self.task.monitor_mode == "max" else -1.0
-        previous = self.fitted.metrics.get(f"val_{self.task.monitor}")
-        gain = math.inf if previous is None else sign * (value - previous)
-        best = gain >= 0
-        if best:
-            state = {
-                name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()
-            }
-            self.fitted = Fitted(self.epoch, state, dict(metrics))
-        improved = gain > self.config.early_stopping.min_delta
-        self.waited = 0 if improved else self.waited + 1
-        patience = self.config.early_stopping.patience
-        self.fitted.stopped_early = bool(patience) and self.waited >= patience
-        if self.config.schedule.name == "plateau":
-            self.plateau.update(improved)
-        return best
-
-    def save(self, best: bool, metrics: Mapping[str, float]) -> None:
-        """Write `last.pt`, and `best.pt` or `epoch_N.pt` when due."""
-        folder = self.plan.checkpoints
-        if folder is None:
-            return
-        weights = self.payload(self.average.module.state_dict(), self.epoch, metrics)
-        if best:
-            self.write(folder / "best.pt", weights)
-        settings = self.config.checkpoint
-        if settings.every and self.epoch % settings.every == 0:
-            self.write(folder / f"epoch_{self.epoch}.pt", weights)
-            _keep_newest(folder, settings.keep)
-        self.write(folder / "last.pt", {**weights, "resume": self.state_dict()})
-
-    def write(self, path: Path, payload: Mapping[str, Any]) -> None:
-        """Write one checkpoint and tell the observers."""
-        save_checkpoint(path, payload)
-        self.plan.notify("kelly_checkpoint_saved", path=path)
-
-    def payload(self, state: Mapping[str, Any], epoch: int, metrics: Mapping[str, float]) -> dict[str, Any]:
-        """What every checkpoint holds."""
+    def weights(self) -> dict[str, Tensor]:
+        """A copy on the CPU of the weights that are evaluated and shipped."""
         return {
-            **self.plan.identity,
-            "format": CHECKPOINT_FORMAT,
-            "epoch": epoch,
-            "val_loss": metrics.get("val_loss", float("nan")),
-            "metrics": dict(metrics),
-            "model_state_dict": {name: tensor.detach().cpu() for name, tensor in state.items()},
-            "optimizer_state_dict": self.optimizer.state_dict(),
+            name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()
         }
 
     def write_samples(self) -> None:
@@ -281,18 +220,33 @@ class Trainer:
             folder.mkdir(parents=True, exist_ok=True)
             self.task.write_samples(self.average.module.eval(), self.validation, folder)
 
-    def interrupt(self) -> None:
-        """Save the exact position and leave."""
-        folder = self.plan.checkpoints
-        if folder is not None and self.fabric.is_global_zero:
-            metrics = self.fitted.metrics
-            payload = self.payload(self.average.module.state_dict(), self.epoch, metrics)
-            self.write(folder / "last.pt", {**payload, "resume": self.state_dict()})
-        saved = f"everything is saved in {folder}" if folder is not None else "nothing was to be saved"
+    def stop_if_asked(self) -> None:
+        """After Ctrl-C: save the exact position and leave, all processes at the same step."""
+        asked = self.interrupts.requested
+        if self.world > 1:
+            if self.step % CHECK_EVERY:
+                return
+            flag = torch.tensor(float(asked), device=self.device)
+            asked = bool(self.fabric.all_reduce(flag, reduce_op="sum"))
+        if not asked:
+            return
+        if self.step:
+            self.loss_sum.fill_(self.look_at_loss() * self.step)  # of all processes; NaN weights aren't kept
+        self.save_position()
+        saved = f"the position is saved in {self.plan.last}" if self.plan.last else "nothing was to be saved"
         raise InterruptedRunError(
-            f"stopped in epoch {self.epoch + 1} of {self.config.epochs}; {saved}",
+            f"stopped after {self.epoch} of {self.config.epochs} epochs; {saved}",
             hint="go on with the same command and --resume",
         )
+
+    def save_position(self) -> None:
+        """Write `last.pt` between two steps."""
+        if self.fabric.is_global_zero:
+            known = self.judge.fitted.metrics
+            content = keeping.payload(self.plan, self.weights(), self.optimizer, self.epoch, known)
+            keeping.write(self.plan, "last.pt", {**content, "resume": self.state_dict()})
+        if self.world > 1:
+            self.fabric.barrier()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future of this run depends on."""
@@ -303,10 +257,7 @@ class Trainer:
             "model": self.raw.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict(),
-            "rate": {"last_epoch": self.rate.last_epoch},
-            "plateau": self.plateau.state_dict(),
-            "waited": self.waited,
-            "best": vars(self.fitted),
+            "judge": self.judge.state_dict(),
             "rng": rng.capture(),
         }
 
@@ -316,15 +267,9 @@ class Trainer:
         self.raw.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state["average"])
-        self.plateau.load_state_dict(state["plateau"])
-        self.rate.last_epoch = state["rate"]["last_epoch"]
+        self.judge.load_state_dict(state["judge"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.loss_sum.copy_(state["loss_sum"])
-        self.waited = state["waited"]
-        self.fitted = Fitted(**state["best"])
-        self.fitted.stopped_early = False
-        for group, rate in zip(self.optimizer.param_groups, self.rate.lr_lambdas, strict=False):
-            group["lr"] = group["initial_lr"] * rate(self.rate.last_epoch)
         rng.restore(state["rng"])
 
 
@@ -334,9 +279,3 @@ def _setup(fabric: Fabric, module: nn.Module, optimizer: Optimizer) -> tuple[nn.
         return module, optimizer
     model, wrapped = fabric.setup(module, optimizer)
     return model, wrapped
-
-
-def _keep_newest(folder: Path, keep: int) -> None:
-    epochs = sorted(folder.glob("epoch_*.pt"), key=lambda path: int(path.stem.partition("_")[2]))
-    for path in epochs[:-keep] if keep else []:
-        path.unlink()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
+
+from kelly_core import atomic
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -25,23 +28,24 @@ class MetricsLog:
         self._events: Any = None
         if self._path.exists():
             kept = [line for line in read_metrics(folder) if line["epoch"] <= keep_epochs]
-            self._path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+            atomic.write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         if tensorboard:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._events = SummaryWriter(  # type: ignore[no-untyped-call]
+            self._events = SummaryWriter(
                 str(folder / "tensorboard"), purge_step=keep_epochs + 1 if keep_epochs else None
             )
 
     def write(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Record an epoch (from 1)."""
+        known = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         with self._path.open("a") as file:
-            file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
+            file.write(json.dumps({"epoch": epoch, **known}) + "\n")
         if self._events is not None:
             for name, value in metrics.items():
                 self._events.add_scalar(name, value, epoch)
 
-    def __enter__(self) -> MetricsLog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -51,9 +55,9 @@ class MetricsLog:
             self._events.close()
 
 
-def read_metrics(folder: Path) -> list[dict[str, float]]:
-    """The lines of `metrics.jsonl`; a last line cut off by a kill is left out."""
-    lines: list[dict[str, float]] = []
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`; a last line cut off by a kill is left out. JSON's null stands for NaN."""
+    lines: list[dict[str, Any]] = []
     for text in (folder / METRICS_FILE).read_text().splitlines():
         try:
             lines.append(json.loads(text))

@@ -50,7 +50,11 @@ def rate_factor(config: ScheduleConfig, total_steps: int, steps_per_epoch: int) 
         return lambda step: _warm(step, warmup) * _cosine_down(step, warmup, total_steps)
     if config.name == "step":
         return lambda step: config.factor ** (step // (steps_per_epoch * config.step_every))
-    return lambda step: 1.0
+    return _constant
+
+
+def _constant(_step: int) -> float:
+    return 1.0
 
 
 def _one_cycle(step: int, total: int, peak: int) -> float:

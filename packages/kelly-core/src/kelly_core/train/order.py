@@ -31,10 +31,10 @@ class BatchOrder:
         """Steps per epoch, at least one."""
         return max(1, self.length // self.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[NDArray[np.int64]]:
-        """Yield (batch,) indices for each step of an epoch."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
+        """Yield (batch,) indices for each step of an epoch, from step `first` on."""
         order = np.random.default_rng([self.seed, epoch]).permutation(self.length)
-        for step in range(self.steps):
+        for step in range(first, self.steps):
             yield order[step * self.batch_size : (step + 1) * self.batch_size]
 
 

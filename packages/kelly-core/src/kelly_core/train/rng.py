@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 
 def seed_all(seed: int) -> None:
@@ -45,9 +46,23 @@ def restore(state: dict[str, Any]) -> None:
         torch.mps.set_rng_state(state["mps"])
 
 
-def step_seed(seed: int, epoch: int, step: int, rank: int = 0) -> int:
-    """A 63-bit seed of one step's cropping and augmentation, independent of what ran before."""
-    return int(np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+def step_seeds(seed: int, epoch: int, rank: int, steps: int) -> NDArray[np.uint64]:
+    """Two 63-bit seeds for every step of an epoch, independent of what ran before and of other processes.
+
+    Returns:
+        (steps, 2): for cropping and augmentation, and for what draws from torch's global generator (dropout).
+    """
+    words = np.random.SeedSequence([seed, epoch, rank]).generate_state(2 * steps, np.uint64)
+    return (words >> np.uint64(1)).reshape(steps, 2)
+
+
+def seed_step(seed: int, device: torch.device) -> None:
+    """Seed torch's global generators for one step; torch.manual_seed is a hundred times slower."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 def generator(seed: int) -> np.random.Generator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,19 +13,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 SHOWN_EPOCHS = 8
+STEP_SECONDS = 0.1
+"""Shortest time between two moves of the step bar: steps of small networks take less than drawing does."""
 
 
 class View(Protocol):
     """Follows a run."""
 
-    def __enter__(self) -> View: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
     def step(self, epoch: int, step: int, loss: float | None) -> None:
-        """A step ended."""
+        """A step ended; `loss` is the epoch's mean so far, where it was looked at."""
         ...
 
     def epoch(self, epoch: int, metrics: Mapping[str, float], best: bool) -> None:
@@ -36,7 +38,7 @@ class View(Protocol):
 class NoView:
     """Shows nothing."""
 
-    def __enter__(self) -> NoView:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -86,6 +88,7 @@ class LiveView:
 
     def __init__(self, epochs: int, steps: int, console: Console, first: int = 0) -> None:
         self._epochs, self._first, self._start = epochs, first, time.monotonic()
+        self._moved = 0.0
         self._rows: list[tuple[int, Mapping[str, float], bool]] = []
         self._bars = Progress(
             TextColumn("{task.description:>6}"),
@@ -98,7 +101,7 @@ class LiveView:
         self._step_bar = self._bars.add_task("steps", total=steps, note="")
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw)
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> Self:
         self._live.__enter__()
         return self
 
@@ -109,8 +112,12 @@ class LiveView:
 
     def step(self, epoch: int, step: int, loss: float | None) -> None:
         """Move the step bar."""
-        note = "" if loss is None else f"loss {loss:.4g}"
-        self._bars.update(self._step_bar, completed=step, note=note)
+        now = time.monotonic()
+        if loss is not None:
+            self._bars.update(self._step_bar, completed=step, note=f"loss {loss:.4g}")
+        elif now - self._moved > STEP_SECONDS:
+            self._moved = now
+            self._bars.update(self._step_bar, completed=step)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float], best: bool) -> None:
         """Add a row and move the epoch bar."""
@@ -122,11 +129,14 @@ class LiveView:
         if not self._rows:
             return self._bars
         table = Table(box=None, padding=(0, 2, 0, 0))
-        names = [name for name in self._rows[-1][1] if name != "seconds"]
+        # Not every epoch is validated: the columns are those of all shown rows.
+        names = [
+            name for name in dict.fromkeys(n for _, row, _ in self._rows for n in row) if name != "seconds"
+        ]
         for name in ("epoch", *names):
             table.add_column(name, justify="right", style="cyan" if name == "epoch" else "")
         for epoch, metrics, best in self._rows:
-            cells = [f"{metrics.get(name, float('nan')):.4g}" for name in names]
+            cells = [f"{metrics[name]:.4g}" if name in metrics else "" for name in names]
             table.add_row(str(epoch), *cells, style="bold green" if best else "")
         return Group(table, self._bars)
 
