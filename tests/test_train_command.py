@@ -115,7 +115,7 @@ def test_what_was_trained_can_be_checked_measured_and_asked(kelly, clips, tmp_pa
 def test_a_dry_run_shows_the_plan_and_writes_no_run(kelly, clips, tmp_path):
     code, out, _ = kelly("train", "emotion", "--data", clips, "--dry-run", "--lr", "0.002")
     assert code == 0
-    for said in ("81,847 parameters", "audio-folder", "learning_rate", "0.002", "--lr", "nothing was trained"):
+    for said in ("167,215 parameters", "audio-folder", "learning_rate", "0.002", "--lr", "nothing was trained"):
         assert said in out
     assert not (tmp_path / "ws" / "logs").exists()
     assert not (tmp_path / "ws" / "models").exists()

@@ -101,7 +101,7 @@ class EmotionConfig(TrainConfig):
     )
     input_size: int = setting(128, "length of the window at the interface", unit="frames", ge=32, le=1024)
     output_size: int = setting(len(EMOTIONS), "number of classes", unit="classes")
-    epochs: int = setting(75, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epochs: int = setting(90, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(
         32, "items per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )

@@ -30,6 +30,7 @@ RAVDESS_5FOLD = Protocol(
     folds=speaker_folds,
     headline="uar",
     options={"calm": "drop"},
+    settings={"validate_every": 5},
     published=(
         PublishedRow(
             "wav2vec 2.0 XLSR-53, fine-tuned",

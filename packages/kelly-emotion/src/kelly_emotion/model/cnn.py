@@ -28,7 +28,7 @@ class EmotionCnn(nn.Module):
         self,
         n_classes: int = 7,
         n_mels: int = 64,
-        channels: Sequence[int] = (16, 32, 64, 96),
+        channels: Sequence[int] = (24, 48, 96, 128),
         kernels: Sequence[tuple[int, int]] = ((5, 5), (3, 3), (3, 3), (3, 3)),
         strides: Sequence[tuple[int, int]] = ((2, 2), (2, 2), (2, 2), (2, 1)),
         bands: int = 2,
