@@ -18,6 +18,8 @@ import warnings
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning.pytorch import LightningModule, Trainer
+from lightning_fabric import Fabric
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
@@ -28,22 +30,26 @@ from kelly_core.task import Interface, Predictions, Task
 from kelly_core.train.loop import Plan, fit
 
 ITEMS, BATCH, BANDS, FRAMES, CLASSES = 1600, 32, 64, 32, 7
+NETWORKS = ("convolutions", "dense")
 
 
-def network() -> nn.Module:
-    """15 k parameters, a few small layers, as the models of this project have."""
+def network(kind: str) -> nn.Module:
+    """About 15 k parameters: where computing weighs, and where handing over the data does."""
     torch.manual_seed(0)
+    if kind == "dense":
+        layers = [nn.Flatten(), nn.AvgPool1d(32), nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 80), nn.ReLU()]
+        return nn.Sequential(*layers, nn.Dropout(0.1), nn.Linear(80, CLASSES))
     return nn.Sequential(
-        nn.Conv1d(BANDS, 40, 3, stride=2),
-        nn.BatchNorm1d(40),
+        nn.Conv1d(BANDS, 44, 3, stride=2),
+        nn.BatchNorm1d(44),
         nn.ReLU(),
-        nn.Conv1d(40, 40, 3, stride=2),
-        nn.BatchNorm1d(40),
+        nn.Conv1d(44, 44, 3, stride=2),
+        nn.BatchNorm1d(44),
         nn.ReLU(),
         nn.AdaptiveAvgPool1d(1),
         nn.Flatten(),
         nn.Dropout(0.1),
-        nn.Linear(40, CLASSES),
+        nn.Linear(44, CLASSES),
     )
 
 
@@ -79,11 +85,13 @@ class Batches:
 class BenchmarkTask(Task[TrainConfig]):
     """The network with the bare loop's loss."""
 
+    kind = "convolutions"
+
     def prepare(self, dataset, split, context):
         raise NotImplementedError
 
     def build(self, train):
-        return network()
+        return network(self.kind)
 
     def loss(self, model, batch, generator):
         return F.cross_entropy(model(batch["mel"]), batch["target"])
@@ -102,10 +110,8 @@ class BenchmarkTask(Task[TrainConfig]):
         return {}
 
 
-def kelly(items: Items, epochs: int, *, equal: bool) -> float:
+def kelly(kind: str, items: Items, epochs: int, *, equal: bool) -> float:
     """Seconds of `fit`; with `equal`, also clipping and averaging, Kelly's defaults."""
-    from lightning_fabric import Fabric
-
     config = TrainConfig(
         epochs=epochs,
         optimizer=OptimizerConfig(gradient_clip=1.0 if equal else 0.0),
@@ -115,15 +121,17 @@ def kelly(items: Items, epochs: int, *, equal: bool) -> float:
     )
     source, fabric = Batches(items), Fabric(accelerator="cpu", devices=1)
     started = time.perf_counter()
-    fit(BenchmarkTask(config), source, source, Plan(None, None, BATCH), fabric)
+    task = BenchmarkTask(config)
+    task.kind = kind
+    fit(task, source, source, Plan(None, None, BATCH), fabric)
     return time.perf_counter() - started
 
 
-def bare(items: Items, epochs: int, *, equal: bool) -> float:
+def bare(kind: str, items: Items, epochs: int, *, equal: bool) -> float:
     """Seconds of the loop in every tutorial."""
     loader = DataLoader(items, batch_size=BATCH, shuffle=True)
     started = time.perf_counter()
-    model = network()
+    model = network(kind)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True) if equal else None
     for _ in range(epochs):
@@ -141,14 +149,13 @@ def bare(items: Items, epochs: int, *, equal: bool) -> float:
     return time.perf_counter() - started
 
 
-def lightning(items: Items, epochs: int) -> float:
+def lightning(kind: str, items: Items, epochs: int) -> float:
     """Seconds of Lightning's Trainer without logger, checkpoints and progress bar."""
-    from lightning.pytorch import LightningModule, Trainer
 
     class Module(LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.net = network()
+            self.net = network(kind)
 
         def training_step(self, batch, _index):
             return F.cross_entropy(self.net(batch["mel"]), batch["target"])
@@ -175,41 +182,48 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    figures = {kind: measure(kind, asked.epochs, asked.rounds) for kind in NETWORKS}
+    if asked.json:
+        print(json.dumps(figures))
+        return
+    for kind, found in figures.items():
+        size = sum(parameter.numel() for parameter in network(kind).parameters())
+        print(f"{kind}: {size:,} parameters, batches of {BATCH}, one thread, median of {asked.rounds} rounds")
+        for name, value in found["steps_per_second"].items():
+            print(f"  {name:<38}{value:8.0f} steps/s")
+        for name, value in found["ratios"].items():
+            print(f"  {name:<40}{value:6.2f}")
+
+
+def measure(kind: str, epochs: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Steps per second and ratios for one network."""
     items = Items()
     runs = {
-        "bare": lambda: bare(items, asked.epochs, equal=False),
-        "kelly": lambda: kelly(items, asked.epochs, equal=False),
-        "bare, equal work": lambda: bare(items, asked.epochs, equal=True),
-        "kelly, equal work": lambda: kelly(items, asked.epochs, equal=True),
-        "lightning Trainer": lambda: lightning(items, asked.epochs),
+        "bare": lambda: bare(kind, items, epochs, equal=False),
+        "kelly": lambda: kelly(kind, items, epochs, equal=False),
+        "bare, equal work": lambda: bare(kind, items, epochs, equal=True),
+        "kelly, equal work": lambda: kelly(kind, items, epochs, equal=True),
+        "lightning Trainer": lambda: lightning(kind, items, epochs),
     }
     for run in runs.values():
         run()
     seconds = {name: [] for name in runs}
-    for _ in range(asked.rounds):
+    for _ in range(rounds):
         for name, run in runs.items():
             seconds[name].append(run())
-    steps = asked.epochs * (ITEMS // BATCH)
+    steps = epochs * (ITEMS // BATCH)
     speed = {name: steps / statistics.median(times) for name, times in seconds.items()}
+    pairs = (
+        ("kelly", "bare"),
+        ("kelly, equal work", "bare, equal work"),
+        ("lightning Trainer", "bare"),
+    )
     # Ratios within a round: what slows the machine down slows all of them.
     ratios = {
         f"{one} / {two}": statistics.median(b / a for a, b in zip(seconds[one], seconds[two], strict=True))
-        for one, two in (
-            ("kelly", "bare"),
-            ("kelly, equal work", "bare, equal work"),
-            ("kelly, equal work", "bare"),
-            ("lightning Trainer", "bare"),
-        )
+        for one, two in pairs
     }
-    if asked.json:
-        print(json.dumps({"steps_per_second": speed, "ratios": ratios}))
-        return
-    size = sum(parameter.numel() for parameter in network().parameters())
-    print(f"{size:,} parameters, batches of {BATCH}, one thread, median of {asked.rounds} rounds")
-    for name, value in speed.items():
-        print(f"{name:<20}{value:8.0f} steps/s")
-    for name, value in ratios.items():
-        print(f"{name:<40}{value:6.2f}")
+    return {"steps_per_second": speed, "ratios": ratios}
 
 
 if __name__ == "__main__":

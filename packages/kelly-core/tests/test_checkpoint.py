@@ -1,6 +1,7 @@
 import os
 import pickle
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -80,10 +81,8 @@ def test_a_damaged_file_is_a_checkpoint_error_or_still_readable(tmp_path, seed):
     for _ in range(chance.randint(1, 20)):
         content[chance.randrange(len(content))] = chance.randrange(256)
     path.write_bytes(content[: chance.randint(1, len(content))] if seed % 2 else content)
-    try:
-        read_checkpoint(path)
-    except CheckpointError as error:
-        assert error.where == str(path)
+    with suppress(CheckpointError):  # anything else is an error of ours
+        assert set(PAYLOAD) <= set(read_checkpoint(path))
 
 
 def test_a_truncated_file_is_damaged(tmp_path):
@@ -99,7 +98,7 @@ def test_a_truncated_file_is_damaged(tmp_path):
 def test_something_else_is_no_checkpoint(tmp_path, content):
     path = tmp_path / "best.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="no checkpoint|not a Kelly checkpoint"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint|not a Kelly checkpoint"):
         read_checkpoint(path)
 
 

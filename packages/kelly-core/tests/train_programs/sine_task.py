@@ -151,9 +151,9 @@ def _kill_me():
 
 
 def _die_after_best(hook, **arguments):
-    if hook == "kelly_checkpoint_saved" and arguments["path"].name == "best.pt":
-        if read_checkpoint(arguments["path"])["epoch"] >= 3:
-            _kill_me()
+    best = hook == "kelly_checkpoint_saved" and arguments["path"].name == "best.pt"
+    if best and read_checkpoint(arguments["path"])["epoch"] >= 3:
+        _kill_me()
 
 
 def _die_while_saving():

@@ -77,7 +77,8 @@ class ProtocolReport:
 def make_report(
     protocol: Protocol, model: str, architecture: str, results: Sequence[FoldResult], task: Any
 ) -> ProtocolReport:
-    """Gather the folds of every seed."""
+    """Gather the folds of every seed, in whatever order they ended."""
+    results = sorted(results, key=lambda result: (result.seed, result.fold))
     seeds = sorted({result.seed for result in results})
     by_seed = {seed: [r for r in results if r.seed == seed] for seed in seeds}
     predictors: dict[str, list[list[Predictions]]] = defaultdict(list)
