@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,17 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kelly_core.contract import Pooling, StateInfo, TensorInfo
-from kelly_core.data import Dataset, Item
-from kelly_core.data.feature_set import build_features
-from kelly_core.data.splits import describe_split
-from kelly_core.errors import DataError
-from kelly_core.features.audio import FEATURE_VERSION, LogMel, MelConfig
-from kelly_core.features.cache import FeatureCache
+from kelly_core.data import Dataset
+from kelly_core.features.audio import FEATURE_VERSION, MelConfig
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_emotion.augment import augment
 from kelly_emotion.baselines import functionals_linear, majority
 from kelly_emotion.config import EmotionConfig
-from kelly_emotion.data.source import ClipSource, MelStore
+from kelly_emotion.data.prepare import mel_config, prepare
+from kelly_emotion.data.source import ClipSource
 from kelly_emotion.labels import EMOTIONS
 from kelly_emotion.metrics import classification_metrics, confusion_matrix
 from kelly_emotion.model import EmotionStreaming, Standardize, StreamingChunk, build_network
@@ -41,34 +37,6 @@ LOUD_DB = 40.0
 """About what full-scale broadband sound gives in the loudest bands."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrontEnd:
-    """From decoded audio to what is cached; picklable, for several workers.
-
-    Attributes:
-        mel: Front end settings.
-        duration: Longest part used, s.
-        speed: Playback speed: 1.1 is shorter and higher.
-    """
-
-    mel: MelConfig
-    duration: float
-    speed: float = 1.0
-
-    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(samples,) at the front end's rate -> (frames, n_mels), dB."""
-        samples = samples[: int(self.duration * self.mel.sample_rate)]
-        if self.speed != 1.0:
-            import soxr
-
-            samples = soxr.resample(samples, self.mel.sample_rate * self.speed, self.mel.sample_rate)
-        return np.ascontiguousarray(LogMel(self.mel)(samples).T)
-
-    def key(self) -> dict[str, Any]:
-        """What the cache is keyed by."""
-        return {**self.mel.as_dict(), "duration": self.duration, "speed": self.speed}
-
-
 class EmotionTask(Task[EmotionConfig]):
     """Audio to seven emotions."""
 
@@ -78,7 +46,7 @@ class EmotionTask(Task[EmotionConfig]):
     @cached_property
     def mel_config(self) -> MelConfig:
         """The front end's settings."""
-        return MelConfig(**self.config.features.model_dump())
+        return mel_config(self.config)
 
     def dataset_options(self) -> dict[str, Any]:
         """How labels are read."""
@@ -86,70 +54,7 @@ class EmotionTask(Task[EmotionConfig]):
 
     def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
         """Log-mels through the cache; the training side also at the configured speeds."""
-        used = np.sort(np.concatenate(list(split.values())))
-        items = [dataset.items[index] for index in used]
-        base = self._features(items, 1.0, context)
-        sped = {
-            speed: self._features(items, speed, context) for speed in self.config.augment.speeds if speed != 1.0
-        }
-        usable = {int(index) for index, array in zip(used, base.arrays, strict=True) if array is not None}
-        place = {int(index): at for at, index in enumerate(used)}
-        sources: dict[str, Source] = {}
-        for side, indices in split.items():
-            kept = [int(index) for index in indices if int(index) in usable]
-            speeds = {1.0: base, **(sped if side == "train" else {})}
-            stores = (
-                {s: MelStore([f.arrays[place[i]] for i in kept]) for s, f in speeds.items()} if kept else {}
-            )
-            if kept:
-                sources[side] = self._source([dataset.items[i] for i in kept], stores)
-        for side in ("train", "validation", "test"):
-            if side in split and len(split[side]) and side not in sources:
-                raise DataError(
-                    f"no usable clip is left for {side} ({len(base.problems)} of {len(items)} are unusable)",
-                    where=str(dataset.root),
-                    hint="look at the reasons with `kelly data validate`, or add recordings",
-                )
-        summary = self._summary(dataset, split, sources)
-        return Prepared(sources, base.problems, base.content_hash, summary)
-
-    def _features(self, items: Sequence[Item], speed: float, context: Context) -> Any:
-        front_end = FrontEnd(self.mel_config, self.config.duration, speed)
-        cache = FeatureCache(context.cache, front_end.key(), FEATURE_VERSION)
-        return build_features(
-            items,
-            front_end,
-            cache,
-            context.progress,
-            context.workers,
-            sample_rate=self.mel_config.sample_rate,
-            strict=self.config.strict_data,
-            description="log-mels" if speed == 1.0 else f"log-mels at speed {speed:g}",
-        )
-
-    def _source(self, items: Sequence[Item], stores: Mapping[float, MelStore]) -> ClipSource:
-        columns = {name for item in items for name in item.extra}
-        targets = np.array([EMOTIONS.index(item.label) for item in items], dtype=np.int64)
-        weighted = self.config.class_weights
-        return ClipSource(
-            stores=stores,
-            targets=targets,
-            weights=_inverse_frequency(targets) if weighted else np.ones(len(targets), dtype=np.float32),
-            groups=np.array([item.group for item in items]),
-            paths=[item.path for item in items],
-            window=self.config.input_size,
-            reach=2 * math.ceil(self.config.input_size * (1 + self.config.augment.time_stretch) / 2),
-            extra={name: np.array([item.extra.get(name, "") for item in items]) for name in sorted(columns)},
-        )
-
-    def _summary(self, dataset: Dataset, split: Split, sources: Mapping[str, Source]) -> dict[str, Any]:
-        seconds = self.mel_config.hop_length / self.mel_config.sample_rate
-        hours = {
-            side: round(float(source.store.lengths.sum()) * seconds / 3600, 4)
-            for side, source in sources.items()
-            if isinstance(source, ClipSource)
-        }
-        return {"split": describe_split(dataset.items, split), "hours": hours, "classes": list(EMOTIONS)}
+        return prepare(self.config, dataset, split, context)
 
     def build(self, train: Source | None) -> nn.Module:
         """The configured network; normalisation from the speech of the training side."""
@@ -332,13 +237,6 @@ class EmotionTask(Task[EmotionConfig]):
             "Accuracy differs much between speakers; see the worst speaker above.",
             "One language and one recording room unless the training data say otherwise.",
         ]
-
-
-def _inverse_frequency(targets: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Weight of each clip (clips,): the inverse of its class's count, scaled to mean 1."""
-    counts = np.bincount(targets)
-    present = int((counts > 0).sum())
-    return (len(targets) / (present * counts[targets])).astype(np.float32)
 
 
 def _louder(mel: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:

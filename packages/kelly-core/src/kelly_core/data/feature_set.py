@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -136,7 +137,10 @@ def _work(paths: Sequence[str], compute: Compute, sample_rate: int, workers: int
         import joblib  # an extra; one worker needs nothing
 
         jobs: Iterable[Any] = (joblib.delayed(_one)(path, compute, sample_rate) for path in paths)
-        yield from joblib.Parallel(n_jobs=workers, return_as="generator")(jobs)
+        with warnings.catch_warnings():
+            # Stopping at the first unusable file leaves results unused: that is what was asked for.
+            warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")
+            yield from joblib.Parallel(n_jobs=workers, return_as="generator")(jobs)
         return
     for path in paths:
         yield _one(path, compute, sample_rate)
