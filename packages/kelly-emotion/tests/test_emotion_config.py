@@ -90,7 +90,7 @@ def test_check_lists_what_differs(capsys):
     write("epochs: 3\n")
     assert run(["config", "emotion", "--check", "e.yaml", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["changes"] == [{"key": "epochs", "value": 3, "default": 100, "origin": "e.yaml:1"}]
+    assert said["changes"] == [{"key": "epochs", "value": 3, "default": 90, "origin": "e.yaml:1"}]
 
 
 def test_check_of_a_wrong_file_exits_2_and_names_the_line(capsys):
@@ -109,7 +109,7 @@ def test_resolved_uses_workspace_file_file_and_set(capsys):
     said = json.loads(capsys.readouterr().out)
     assert (said["epochs"], said["seed"], said["dropout"]) == (5, 4, 0.3)
     assert run(["config", "emotion", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["epochs"] == 100
+    assert json.loads(capsys.readouterr().out)["epochs"] == 90
     assert run(["config", "emotion", "--resolved", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["epochs"] == 3
 

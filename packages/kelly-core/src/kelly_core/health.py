@@ -20,10 +20,10 @@ from kelly_core.workspace import DATA_FOLDERS, Workspace
 
 Verdict = Literal["ok", "absent", "broken"]
 LIBRARIES = (
-    "torch", "torchaudio", "lightning-fabric", "torchmetrics", "librosa", "numpy", "scipy", "pydantic",
+    "torch", "lightning-fabric", "librosa", "scikit-learn", "matplotlib", "numpy", "scipy", "pydantic",
     "pluggy", "typer", "soundfile", "soxr", "onnx", "onnxruntime",
 )  # fmt: skip
-TRAINING = {"torch", "torchaudio", "lightning-fabric", "torchmetrics", "librosa"}
+TRAINING = {"torch", "lightning-fabric", "librosa", "scikit-learn", "matplotlib"}
 LOW_SPACE_BYTES = 2 * 10**9
 """Free space below which a data set of the recommended size, 2 GB, no longer fits."""
 

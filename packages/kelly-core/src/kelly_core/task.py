@@ -153,6 +153,7 @@ class Task(ABC, Generic[ConfigT]):
         """Mean loss over the batch, augmentation included.
 
         Args:
+            model: The network, in training mode, perhaps wrapped for several processes.
             batch: What `Source.fetch` gave, on the training device.
             generator: CPU generator for augmentation, seeded per step.
         """

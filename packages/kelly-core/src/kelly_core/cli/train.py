@@ -156,10 +156,11 @@ def _nothing() -> Any:
 
 def _show_result(finished: Any) -> None:
     results = finished.results
-    rows = []
     splits = [side for side in ("train", "validation", "test") if side in results.metrics]
-    for metric in results.metrics[splits[0]]:
-        rows.append([metric, *(_figure(results.metrics[side].get(metric)) for side in splits)])
+    rows = [
+        [metric, *(_figure(results.metrics[side].get(metric)) for side in splits)]
+        for metric in results.metrics[splits[0]]
+    ]
     console.table(("metric", *splits), rows, title="95 % intervals by bootstrap over groups")
     headline = finished.headline
     compared = [(finished.name, results.metrics[results.measured_on][headline])]
@@ -197,7 +198,7 @@ def _show_plan(job: Job, progress: Progress, *, as_json: bool) -> None:
     kind = "SYNTHETIC " if job.dataset.synthetic else ""
     console.say(f"data         {kind}{job.dataset.name} at {job.dataset.root}: {len(job.dataset.items)} items")
     console.say(
-        f"device       {job.config.device}, batches of {facts['batch_size']}, {facts['steps_per_epoch']} steps an epoch"
+        f"device       {job.config.device}, {facts['steps_per_epoch']} steps of {facts['batch_size']} an epoch"
     )
     console.say(f"memory       about {facts['estimated_memory_bytes'] / 2**20:.0f} MiB beside the data")
     hours = facts["summary"].get("hours", {})
