@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -195,6 +198,20 @@ def test_an_interrupted_run_gives_the_registry_back(kelly, clips, tmp_path, monk
     assert entry.status == "stub"
     (run_folder,) = (tmp_path / "ws" / "logs" / "training").iterdir()
     assert json.loads((run_folder / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_two_processes_train_one_model(clips, tmp_path):
+    command = [sys.executable, "-m", "kelly_core.cli", "train", "emotion", "--data", str(clips), *QUICK]
+    settings = ["--devices", "2", "--strategy", "ddp", "--device", "cpu"]
+    environment = {**os.environ, "KELLY_WORKSPACE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, *settings], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (run_folder,) = (tmp_path / "logs" / "training").iterdir()
+    assert len((run_folder / "metrics.jsonl").read_text().splitlines()) == 2
+    assert load(tmp_path / "models" / "registry.json").models[0].status == "trained"
+    assert done.stdout.count("uar on test") == 1
 
 
 def test_naming_no_model_or_a_wrong_one_says_what_to_type(kelly, tmp_path):

@@ -130,8 +130,8 @@ def _run(job: Job, progress: Progress, *, as_json: bool) -> None:
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     watched = console.rich_console(stderr=True)
     watched.quiet = not first
-    if job.checkpoint is not None and job.checkpoint["epoch"] >= job.config.epochs:
-        console.note(f"all {job.config.epochs} epochs are done already; give a larger --epochs to train on")
+    if job.checkpoint is not None:
+        _note_finished(job)
     observers = job.host.notifier()
     if first:
         console.note(
@@ -146,6 +146,14 @@ def _run(job: Job, progress: Progress, *, as_json: bool) -> None:
         console.print_json(finished.as_dict())
     else:
         _show_result(finished)
+
+
+def _note_finished(job: Job) -> None:
+    assert job.checkpoint is not None
+    if job.checkpoint["epoch"] >= job.config.epochs:
+        console.note(f"all {job.config.epochs} epochs are done already; give a larger --epochs to train on")
+    elif job.checkpoint["resume"]["judge"]["fitted"]["stopped_early"]:
+        console.note("the run had stopped early: validation got no better; start a new one to train on")
 
 
 def _nothing() -> Any:
@@ -197,9 +205,8 @@ def _show_plan(job: Job, progress: Progress, *, as_json: bool) -> None:
     )
     kind = "SYNTHETIC " if job.dataset.synthetic else ""
     console.say(f"data         {kind}{job.dataset.name} at {job.dataset.root}: {len(job.dataset.items)} items")
-    console.say(
-        f"device       {job.config.device}, {facts['steps_per_epoch']} steps of {facts['batch_size']} an epoch"
-    )
+    console.say(f"device       {facts['device']['name']} ({facts['device']['reason']})")
+    console.say(f"work         {facts['steps_per_epoch']} steps of {facts['batch_size']} items an epoch")
     console.say(f"memory       about {facts['estimated_memory_bytes'] / 2**20:.0f} MiB beside the data")
     hours = facts["summary"].get("hours", {})
     console.say()

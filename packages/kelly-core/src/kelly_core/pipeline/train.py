@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +93,8 @@ def train(job: Job, console: Console, progress: Progress, observers: Observers) 
     except BaseException as error:
         status = "interrupted" if isinstance(error, (InterruptedRunError, KeyboardInterrupt)) else "failed"
         if fabric.is_global_zero:
-            _close_run(run, status, error)
+            with suppress(OSError):  # a full disk must not hide what went wrong
+                _close_run(run, status, error)
         notify("kelly_run_finished", status=status)
         raise
     if not fabric.is_global_zero:
@@ -115,14 +117,16 @@ def train(job: Job, console: Console, progress: Progress, observers: Observers) 
 
 def describe(job: Job, prepared: Prepared) -> dict[str, Any]:
     """What a dry run shows beside the configuration: parameters, steps, memory."""
+    device = _choose(job, prepared)
     module = job.task.build(prepared.sources["train"])
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    batch_size = job.config.batch_size or 16
+    batch_size = job.config.batch_size or device.batch_size
     train_source = prepared.sources["train"]
     batch = train_source.fetch(np.arange(min(batch_size, len(train_source))), None)
     batch_bytes = sum(tensor.numel() * tensor.element_size() for tensor in batch.values())
     return {
         "parameters": parameters,
+        "device": {"name": device.spec.name, "reason": device.reason},
         "batch_size": batch_size,
         "steps_per_epoch": BatchOrder(len(train_source), batch_size, job.config.seed).steps,
         # Weights, gradients, two Adam moments, the average; activations of a small convolutional net take
