@@ -1,6 +1,7 @@
 """`kelly init` and `kelly data` as a user runs them, on real files."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +11,13 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from kelly_core.cli import data, init
+from kelly_core.config.resolve import resolve
 from kelly_core.data import Dataset
 from kelly_core.data.discover import open_dataset
 from kelly_core.errors import DataError, UserError
 from kelly_core.plugins import PluginHost
 from kelly_core.workspace import DATA_FOLDERS, Workspace
+from kelly_emotion.config import EmotionConfig
 
 
 @pytest.fixture
@@ -57,6 +60,22 @@ def test_init_makes_a_workspace_and_again_changes_nothing(tmp_path):
     again = CliRunner().invoke(app, [str(folder), "--json"], catch_exceptions=False)
     assert json.loads(again.stdout)["made"] == []
     assert (folder / "configs" / "emotion.yaml").read_text() == "epochs: 3\n"
+
+
+def test_the_configuration_init_writes_changes_nothing_until_edited(tmp_path):
+    app = Typer()
+    app.command()(init.command)
+    CliRunner().invoke(app, [str(tmp_path)], catch_exceptions=False)
+    path = tmp_path / "configs" / "emotion.yaml"
+    for architecture in ("cnn", "streaming"):
+        asked = [f"architecture_type={architecture}"]
+        plain = resolve(EmotionConfig, sets=asked).config
+        assert resolve(EmotionConfig, workspace_file=path, sets=asked).config == plain
+    text = path.read_text()
+    path.write_text(text.replace("\n#epochs: 90", "\nepochs: 7"))
+    assert resolve(EmotionConfig, workspace_file=path).config.epochs == 7
+    path.write_text(re.sub(r"^#(?=(?:  )?\w+:(?: |$))", "", text, flags=re.MULTILINE))  # all switched on
+    assert resolve(EmotionConfig, workspace_file=path).config == EmotionConfig()
 
 
 def test_data_init_makes_the_root_and_links_it(place, tmp_path):

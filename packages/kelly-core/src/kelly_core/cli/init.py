@@ -15,7 +15,7 @@ README = """\
 
 | folder | what lies there |
 |---|---|
-| `configs/` | one YAML file per model, every key explained; edit these |
+| `configs/` | one YAML file per model, every key explained and switched off until you edit it |
 | `checkpoints/` | weights of each run: `best.pt`, `last.pt`, `epoch_N.pt` |
 | `logs/training/` | one folder per run: metrics, settings, samples |
 | `models/` | exported models, their contracts and `registry.json` |
@@ -85,7 +85,7 @@ def _make(root: Path) -> list[str]:
 
 def _configs(root: Path) -> dict[str, str]:
     """`configs/<model>.yaml` of each model that works and has no file yet; a broken one gives a warning."""
-    from kelly_core.config.render import render_yaml
+    from kelly_core.config.render import render_template
     from kelly_core.config.resolve import resolve, workspace_file
     from kelly_core.specs import ModelSpec
 
@@ -98,5 +98,5 @@ def _configs(root: Path) -> dict[str, str]:
         except Exception as error:  # noqa: BLE001 - somebody's package; the workspace doesn't depend on it
             console.warn(f"no configuration for {spec.name!r}: {error}")
             continue
-        texts[f"configs/{spec.name}.yaml"] = render_yaml(config)
+        texts[f"configs/{spec.name}.yaml"] = render_template(config)
     return texts

@@ -39,6 +39,19 @@ def render_yaml(config: TrainConfig, *, schema_link: str | None = None) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
 
 
+def render_template(config: TrainConfig) -> str:
+    """The same with every setting but the model's name switched off, to be switched on one by one.
+
+    A file that fixed every value would also fix what another `architecture_type` wants otherwise, and
+    what a later version of the package knows better.
+    """
+    lines = ["# Take away the # before a setting (and before the block it stands in) to change it."]
+    for line in render_yaml(config).splitlines():
+        active = not line.strip() or line.lstrip().startswith("#") or line.startswith("model_id:")
+        lines.append(line if active else f"#{line}")
+    return "\n".join(lines) + "\n"
+
+
 def json_schema(config_class: type[BaseModel]) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a configuration file; descriptions carry unit and range."""
     root = raw_schema(config_class)
