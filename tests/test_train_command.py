@@ -106,7 +106,7 @@ def test_what_was_trained_can_be_checked_measured_and_asked(kelly, clips, tmp_pa
     measured = json.loads(out)
     assert code == 0
     assert set(measured["metrics"]) == {"train", "validation", "test"}
-    assert "MFCC functionals + logistic regression" in measured["baselines"]
+    assert "functionals + linear SVM" in measured["baselines"]
     code, out, _ = kelly("evaluate", "emotion", "--data", clips, "--json")
     assert code == 0
     assert set(json.loads(out)["metrics"]) == {"test"}

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_emotion.baselines import functionals_linear, majority
+from kelly_emotion.baselines import functionals_svm, majority
 from kelly_emotion.data.source import ClipSource, MelStore
 from kelly_emotion.metrics import classification_metrics, confusion_matrix, softmax
 
@@ -63,6 +63,15 @@ def test_the_majority_baseline_names_the_commonest_training_class():
 
 def test_the_linear_baseline_learns_what_is_plain_to_hear():
     targets = np.arange(42) % 7
-    scores = functionals_linear(clips(targets, 1), clips(targets, 2), 7)
+    scores = functionals_svm([clips(targets, 1)], clips(targets, 2), 7)
     assert scores.shape == (42, 7)
     assert (scores.argmax(1) == targets).mean() > 0.8
+
+
+@pytest.mark.parametrize("clips_per_class", [1, 2, 3])
+def test_the_linear_baseline_makes_do_with_little(clips_per_class):
+    """A handful of clips, each its own group, some classes never heard: a score for every clip all the same."""
+    targets = np.repeat(np.array([0, 3]), clips_per_class)
+    scores = functionals_svm([clips(targets, 1)], clips(np.arange(7), 2), 7)
+    assert scores.shape == (7, 7)
+    assert np.isfinite(scores).all()

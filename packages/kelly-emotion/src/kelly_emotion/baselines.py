@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
+from scipy.stats import kurtosis, skew
 
 from kelly_emotion.data.source import ClipSource
 
 N_MFCC = 20
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+COSTS = (1e-5, 1e-4, 1e-3, 1e-2)
+"""Values of C that grouped cross-validation inside the training side chooses from."""
+UNSEEN = -30.0
+"""Log-probability of a class without training clips."""
 
 
 def majority(train: ClipSource, n_items: int, n_classes: int) -> NDArray[np.float64]:
@@ -18,51 +27,77 @@ def majority(train: ClipSource, n_items: int, n_classes: int) -> NDArray[np.floa
     return np.tile(scores, (n_items, 1))
 
 
-def functionals_linear(train: ClipSource, test: ClipSource, n_classes: int) -> NDArray[np.float64]:
-    """Log-probabilities (items, n_classes) of a logistic regression on MFCC functionals.
+def functionals_svm(train: Sequence[ClipSource], test: ClipSource, n_classes: int) -> NDArray[np.float64]:
+    """Log-probabilities (items, n_classes) of a linear support vector machine on functionals.
 
-    Classes are weighted by the inverse of their count, as the model's are; C is chosen by grouped
-    cross-validation inside the training side.
+    Classes are weighted by the inverse of their count, as the model's are. C is chosen by grouped
+    cross-validation, and so is the map from distances to probabilities (Platt, 1999).
+
+    Args:
+        train: Sources to learn from: nothing has to be held out, since no epoch is chosen.
+        test: Clips to predict.
+        n_classes: Number of classes.
     """
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.calibration import CalibratedClassifierCV
     from sklearn.model_selection import GridSearchCV, GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
 
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    groups = len(np.unique(train.groups))
-    features = np.stack([functionals(clip) for clip in train.regions_of_clips()])
-    if groups >= 3:
-        grid = {"logisticregression__C": [0.003, 0.03, 0.3]}
-        folds = GroupKFold(min(4, groups))
-        classifier = GridSearchCV(classifier, grid, cv=folds, scoring="balanced_accuracy")
-        classifier.fit(features, train.targets, groups=train.groups)
-        classifier = classifier.best_estimator_
-    else:
-        classifier.fit(features, train.targets)
-    scores = classifier.predict_log_proba(np.stack([functionals(clip) for clip in test.regions_of_clips()]))
-    result = np.full((len(test), n_classes), -30.0)
-    result[:, classifier.classes_] = scores
+    features = np.stack([functionals(clip) for source in train for clip in source.regions_of_clips()])
+    targets = np.concatenate([source.targets for source in train])
+    groups = np.concatenate([source.groups for source in train])
+    machine = make_pipeline(StandardScaler(), LinearSVC(C=1e-3, class_weight="balanced"))
+    heard = np.stack([functionals(clip) for clip in test.regions_of_clips()])
+    classes = np.unique(targets)
+    if len(classes) < 2:
+        return majority(train[0], len(test), n_classes)
+    folds = min(4, len(np.unique(groups)))
+    parts = list(GroupKFold(folds).split(features, targets, groups)) if folds >= 2 else []
+    result = np.full((len(test), n_classes), UNSEEN)
+    if parts and all(len(np.unique(targets[kept])) == len(classes) for kept, _ in parts):
+        search = GridSearchCV(machine, {"linearsvc__C": COSTS}, cv=parts, scoring="balanced_accuracy")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="A single label was found")  # in a very small fold
+            chosen = search.fit(features, targets).best_estimator_
+        fitted = CalibratedClassifierCV(chosen, cv=parts, ensemble=False).fit(features, targets)
+        result[:, classes] = np.log(fitted.predict_proba(heard) + 1e-12)
+    else:  # too few clips to cross-validate: the classes of the plain machine, without confidence
+        result[np.arange(len(test)), machine.fit(features, targets).predict(heard)] = 0.0
     return result
 
 
 def functionals(mel: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean, deviation, minimum and maximum over time of the MFCCs, and mean and deviation of their steps.
+    """Statistics over time of 24 contours, their slopes and their curvatures.
+
+    The contours are 20 MFCCs, energy, spectral centroid and spread (in mel bands) and spectral flux. The
+    statistics are mean, deviation, five quantiles, two ranges between quantiles, trend, skewness and kurtosis.
 
     Args:
         mel: (frames, n_mels), dB.
 
     Returns:
-        (6 * 20,).
+        (864,), finite.
     """
+    contours = _contours(mel.astype(np.float64))  # (frames, 24)
+    slopes = np.gradient(contours, axis=0)
+    tracks = np.concatenate([contours, slopes, np.gradient(slopes, axis=0)], axis=1)  # (frames, 72)
+    quantiles = np.quantile(tracks, QUANTILES, axis=0)
+    time = np.linspace(-1, 1, len(tracks))[:, None]
+    trend = (time * (tracks - tracks.mean(axis=0))).sum(axis=0) / (time**2).sum()
+    ranges = [quantiles[3] - quantiles[1], quantiles[4] - quantiles[0]]
+    shape = [skew(tracks, axis=0), kurtosis(tracks, axis=0)]
+    parts = [tracks.mean(axis=0), tracks.std(axis=0), quantiles.ravel(), *ranges, trend, *shape]
+    return np.nan_to_num(np.concatenate(parts))  # a constant contour has no skewness
+
+
+def _contours(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    power = 10 ** (mel / 10)
+    share = power / power.sum(axis=1, keepdims=True)
+    bands = np.arange(mel.shape[1])
+    centroid = share @ bands
+    spread = np.sqrt((share * (bands - centroid[:, None]) ** 2).sum(axis=1))
+    flux = np.abs(np.diff(mel, axis=0, prepend=mel[:1])).mean(axis=1)
+    energy = 10 * np.log10(power.sum(axis=1))
     cepstrum = dct(mel, type=2, norm="ortho", axis=1)[:, :N_MFCC]
-    steps = np.diff(cepstrum, axis=0) if len(cepstrum) > 1 else np.zeros_like(cepstrum)
-    parts = [
-        cepstrum.mean(0),
-        cepstrum.std(0),
-        cepstrum.min(0),
-        cepstrum.max(0),
-        np.abs(steps).mean(0),
-        steps.std(0),
-    ]
-    return np.concatenate(parts).astype(np.float64)
+    return np.column_stack([cepstrum, energy, centroid, spread, flux])

@@ -19,7 +19,7 @@ from kelly_core.data import Dataset
 from kelly_core.features.audio import FEATURE_VERSION, MelConfig
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_emotion.augment import augment
-from kelly_emotion.baselines import functionals_linear, majority
+from kelly_emotion.baselines import functionals_svm, majority
 from kelly_emotion.config import EmotionConfig
 from kelly_emotion.data.prepare import mel_config, prepare
 from kelly_emotion.data.source import ClipSource
@@ -100,13 +100,14 @@ class EmotionTask(Task[EmotionConfig]):
         return classification_metrics(predictions.outputs, predictions.targets)
 
     def baselines(self, sources: Mapping[str, Source], on: str) -> dict[str, Predictions]:
-        """Majority class, and MFCC functionals with a linear classifier."""
+        """Majority class, and a linear support vector machine on functionals."""
         train, test = sources["train"], sources[on]
         assert isinstance(train, ClipSource)
         assert isinstance(test, ClipSource)
+        known = [source for side, source in sources.items() if side != on and isinstance(source, ClipSource)]
         outputs = {
             "majority class": majority(train, len(test), len(EMOTIONS)),
-            "MFCC functionals + logistic regression": functionals_linear(train, test, len(EMOTIONS)),
+            "functionals + linear SVM": functionals_svm(known, test, len(EMOTIONS)),
         }
         return {
             name: Predictions(scores, test.targets, test.groups, test.paths, extra=test.extra)
