@@ -1,3 +1,3 @@
-"""GroovePredictor: sound to seven emotions, in real time."""
+"""GroovePredictor: where drummers really play, and how loud."""
 
 __version__ = "0.1.0"
