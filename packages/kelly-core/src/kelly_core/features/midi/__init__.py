@@ -11,7 +11,7 @@ from kelly_core.features.midi.read import (
 )
 from kelly_core.features.midi.rewrite import rewritten, write_back
 from kelly_core.features.midi.timing import Bars
-from kelly_core.features.midi.write import make_notes, write_notes
+from kelly_core.features.midi.write import encode, make_notes, write_notes
 
 __all__ = [
     "DRUM_CHANNEL",
@@ -20,6 +20,7 @@ __all__ = [
     "SUFFIXES",
     "Bars",
     "MidiFile",
+    "encode",
     "make_notes",
     "read_bytes",
     "read_midi",
