@@ -76,9 +76,7 @@ def test_a_bad_file_stops_no_other(tmp_path, capsys):
     files = [tmp_path / "bad.mid", tmp_path / "good.mid"]
     targets = find_targets(files, tmp_path / "o", "x")
     with pytest.raises(Exception) as caught:  # noqa: PT011 - typer's Exit
-        transform_files(
-            files, find_targets(files, tmp_path / "o", "x"), transform, {"notes": "notes"}, as_json=False
-        )
+        transform_files(files, targets, transform, {"notes": "notes"}, as_json=False)
     assert caught.value.exit_code == 2
     shown = capsys.readouterr()
     assert "good.mid" in shown.out

@@ -100,7 +100,11 @@ def _has_files(folder: Path) -> bool:
 
 
 def _recognise(host: PluginHost, spec: ModelSpec, folder: Path) -> DatasetSpec:
-    known = [one for one in host.specs("dataset", DatasetSpec) if spec.name in one.models and not one.builtin]
+    known = [
+        one
+        for one in host.specs("dataset", DatasetSpec)
+        if not one.builtin and (spec.name in one.models or one.name in spec.datasets)
+    ]
     found = [one for one in known if _knows(one, folder)]
     if len(found) == 1:
         return found[0]
