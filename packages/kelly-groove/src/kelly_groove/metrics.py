@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kelly_groove.grid import Performance
 
+METRICS = ("timing_mae_ms", "timing_mse_16ths", "velocity_mae")
 Floats = NDArray[np.floating]
 
 
@@ -39,9 +40,4 @@ def groove_metrics(sums: Floats, hits: NDArray[np.integer]) -> dict[str, float]:
         sums: (performances, 3) of `error_sums`.
         hits: (performances,) number of hits.
     """
-    timing, squared, velocity = sums.sum(axis=0) / hits.sum()
-    return {
-        "timing_mae_ms": float(timing),
-        "timing_mse_16ths": float(squared),
-        "velocity_mae": float(velocity),
-    }
+    return dict(zip(METRICS, (sums.sum(axis=0) / hits.sum()).tolist(), strict=True))

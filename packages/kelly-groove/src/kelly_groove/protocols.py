@@ -26,6 +26,7 @@ GROOVE = Protocol(
     dataset="groove-midi",
     folds=official_split,
     headline="timing_mae_ms",
+    arms={"score": {"input": "score"}, "live": {"input": "live"}},
 )
 
 PROTOCOLS = {GROOVE.name: GROOVE}

@@ -21,7 +21,7 @@ from kelly_groove.data.prepare import prepare
 from kelly_groove.data.source import GrooveSource
 from kelly_groove.drums import DRUMS, PITCHES
 from kelly_groove.grid import CONTEXT, LIMIT, N_DRUMS, REACH, STEPS_PER_BEAT, WINDOW, Performance, windows
-from kelly_groove.metrics import error_sums, groove_metrics
+from kelly_groove.metrics import METRICS, error_sums, groove_metrics
 from kelly_groove.model import (
     STATE,
     Groove,
@@ -108,6 +108,11 @@ class GrooveTask(Task[GrooveConfig]):
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Mean absolute error of timing in ms, mean squared in 16ths², mean absolute error of velocity."""
         return groove_metrics(predictions.outputs, predictions.targets)
+
+    def sums(self, predictions: Predictions) -> Mapping[str, tuple[NDArray[np.floating], NDArray[np.integer]]]:
+        """The metrics as ratios of sums per performance."""
+        columns = predictions.outputs.T
+        return {name: (column, predictions.targets) for name, column in zip(METRICS, columns, strict=True)}
 
     def baselines(self, sources: Mapping[str, Source], on: str) -> dict[str, Predictions]:
         """No offset, means, boosted trees; with input live also the running mean."""
