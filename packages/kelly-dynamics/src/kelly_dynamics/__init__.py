@@ -1,3 +1,3 @@
-"""DynamicsEngine: sound to seven emotions, in real time."""
+"""DynamicsEngine: note context to velocity, timing deviation, articulation and expression."""
 
 __version__ = "0.1.0"
