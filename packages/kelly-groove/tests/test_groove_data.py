@@ -15,9 +15,10 @@ from kelly_groove.grid import REACH, Performance, windows
 HEADER = "drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,audio_filename,duration,split"
 
 
-def write_beat(
-    path: Path, ticks=(0, 130, 240, 320), pitches=(36, 42, 38, 42), channel=9, bpm=100.0, metre=(4, 4)
-):
+BEAT = (0, 130, 240, 320)
+
+
+def write_beat(path: Path, ticks=BEAT, pitches=(36, 42, 38, 42), channel=9, bpm=100.0, metre=(4, 4)):
     path.parent.mkdir(parents=True, exist_ok=True)
     notes = make_notes(pitches, ticks, 30, 90, channel=channel, ticks_per_beat=480, bpm=bpm)
     write_notes(path, notes, bpm, metre, ticks_per_beat=480)

@@ -11,6 +11,7 @@ from kelly_groove.grid import LIMIT, N_DRUMS
 from kelly_groove.humanise import Changes, Feel, Said, changes, in_order
 
 TICKS = 480
+STEADY = Feel(variation=0.0)
 NOTE = st.tuples(
     st.integers(0, 16 * TICKS),
     st.sampled_from([36, 38, 42, 46, 51, 81]),
@@ -30,7 +31,7 @@ def said_of(part, offset, velocity, spread=0.1):
     return Said(full * offset, full * velocity, full * spread, full * 100 * spread)
 
 
-def grooved(midi, offset=0.2, velocity=100.0, feel=Feel(variation=0.0), spread=0.1) -> Changes:
+def grooved(midi, offset=0.2, velocity=100.0, feel=STEADY, spread=0.1) -> Changes:
     chosen = drum_notes(midi)
     part = on_grid(midi, chosen)
     return changes(midi, chosen, part, said_of(part, offset, velocity, spread), feel)

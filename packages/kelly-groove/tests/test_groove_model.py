@@ -27,10 +27,8 @@ def network(kind: str, sizes: NetworkConfig = SIZES[0]):
 def part(steps: int, batch: int = 2, seed: int = 1):
     rng = torch.Generator().manual_seed(seed)
     hit = (torch.rand(batch, steps, N_DRUMS, generator=rng) < 0.3).float()
-    played = torch.stack(
-        (hit, hit * (torch.rand(hit.shape, generator=rng) - 0.5), hit * torch.rand(hit.shape, generator=rng)),
-        -1,
-    )
+    late, loud = torch.rand(2, *hit.shape, generator=rng)
+    played = torch.stack((hit, hit * (late - 0.5), hit * loud), -1)
     window = (torch.rand(batch, steps, WINDOW, N_DRUMS, generator=rng) < 0.2).float()
     context = torch.rand(batch, steps, CONTEXT, generator=rng)
     style = torch.randint(0, len(STYLES) + 1, (batch, 1), generator=rng).expand(batch, steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,12 +110,11 @@ def step_inputs(
     return inputs
 
 
-def summary(path: Path, midi: MidiFile, part: Performance, made: Changes) -> dict[str, Any]:
+def summary(midi: MidiFile, part: Performance, made: Changes) -> dict[str, Any]:
     """What changed, for people and JSON."""
     seconds = midi.seconds(made.onset_tick) - midi.notes["onset"]
     moved = made.onset_tick != midi.notes["onset_tick"]
     return {
-        "file": str(path),
         "notes": len(midi.notes),
         "drum_notes": len(part.hits),
         "moved": int(moved.sum()),

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+
+    from kelly_core.inference import Engine
+    from kelly_groove.humanise import Feel
 
 MODEL_ID = "groovepredictor"
+COLUMNS = {"drum notes": "drum_notes", "moved by, ms": "mean_shift_ms", "at most, ms": "largest_shift_ms"}
 
 
 def predict_command(
@@ -53,82 +57,38 @@ def predict_command(
       kelly predict groove beat.mid --style laid_back --amount 0.8 --seed 3
       kelly predict groove beats/ -o grooved/ --json
     """  # noqa: D301 - \b is the character that keeps these lines apart
-    from kelly_core.cli import console
     from kelly_core.cli.predict import find_inputs
-    from kelly_core.features.midi import SUFFIXES, read_midi
+    from kelly_core.cli.predict_midi import find_targets, transform_files
+    from kelly_core.features.midi import SUFFIXES
     from kelly_core.inference import create_engine_by_name
-    from kelly_groove.data.read import drum_notes, on_grid
     from kelly_groove.humanise import Feel
-    from kelly_groove.infer import remember
     from kelly_groove.styles import controls
 
     told = controls(style)
     files = find_inputs(inputs, SUFFIXES)
-    targets = _targets(files, output)
+    targets = find_targets(files, output, "grooved")
     engine = create_engine_by_name(MODEL_ID, runtime=runtime, threads=threads).load()
+    transform = _transform(engine, told, Feel(amount, variation, seed), like, channel - 1)
+    transform_files(files, targets, transform, COLUMNS, as_json=json)
+
+
+def _transform(
+    engine: Engine, told: tuple[int, int], feel: Feel, like: Path | None, channel: int
+) -> Callable[[Path, Path], dict[str, Any]]:
+    """What is done with one file after the other."""
+    from kelly_core.features.midi import read_midi, write_back
+    from kelly_groove.data.read import drum_notes, on_grid
+    from kelly_groove.infer import groove_file, remember, summary
+
     memory = None
     if like is not None:
         heard = read_midi(like)
-        memory = remember(engine, on_grid(heard, drum_notes(heard, channel - 1)), told)
-    feel = Feel(amount, variation, seed)
+        memory = remember(engine, on_grid(heard, drum_notes(heard, channel)), told)
 
-    def one(source: Path, target: Path) -> dict[str, Any]:
-        from kelly_core.features.midi import write_back
-        from kelly_groove.infer import groove_file, summary
-
+    def transform(source: Path, target: Path) -> dict[str, Any]:
         midi = read_midi(source)
-        part, made = groove_file(engine, midi, told, feel, memory, channel - 1)
+        part, made = groove_file(engine, midi, told, feel, memory, channel)
         write_back(midi, target, onset_tick=made.onset_tick, velocity=made.velocity)
-        return {**summary(source, midi, part, made), "output": str(target)}
+        return summary(midi, part, made)
 
-    done, failed = [], []
-    with console.progress() as bar:
-        for source, target in bar.track(list(zip(files, targets, strict=True)), "grooving", len(files)):
-            _attempt(one, source, target, done, failed)
-    _show(done, failed, as_json=json)
-
-
-def _attempt(one: Any, source: Path, target: Path, done: list[Any], failed: list[Any]) -> None:
-    from kelly_core.errors import KellyError
-
-    try:
-        done.append(one(source, target))
-    except KellyError as error:
-        failed.append((source, error))
-
-
-def _targets(files: Sequence[Path], output: Path | None) -> list[Path]:
-    """Where each file goes: beside it as NAME.grooved.mid, or where `-o` says; never onto itself."""
-    from kelly_core.errors import UserError
-
-    named = [file.with_name(f"{file.stem}.grooved.mid") for file in files]
-    if output is not None and len(files) == 1 and not output.is_dir() and output.suffix:
-        named = [output]
-    elif output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        named = [output / f"{file.stem}.mid" for file in files]
-    if len(set(named)) < len(named):
-        raise UserError("two inputs have one name", where="--output", hint="groove them one folder at a time")
-    for file, target in zip(files, named, strict=True):
-        if target.resolve() == file.resolve():
-            raise UserError("would replace its own input", where=str(file), hint="give another --output")
-    return named
-
-
-def _show(done: Sequence[dict[str, Any]], failed: Sequence[tuple[Path, Any]], *, as_json: bool) -> None:
-    from kelly_core.cli import console
-
-    if as_json:
-        errors = [{"file": str(path), "error": e.message, "hint": e.hint} for path, e in failed]
-        console.print_json({"predictions": list(done), "errors": errors})
-    elif done:
-        rows = [
-            (one["file"], str(one["drum_notes"]), f"{one['mean_shift_ms']:.1f} ms", one["output"])
-            for one in done
-        ]
-        console.table(("file", "drum notes", "moved by, on average", "written"), rows)
-    if not as_json:
-        for _, error in failed:
-            console.show_error(error)
-    if failed:
-        raise typer.Exit(2)
+    return transform

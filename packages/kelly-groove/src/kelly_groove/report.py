@@ -29,6 +29,9 @@ def write_sample(
         said: Predicted offset and velocity of each hit.
         steps: How many.
     """
+    from kelly_core.features.midi.samples import write_sample as write_midi_sample
+    from kelly_core.features.midi.write import encode
+
     hits = performance.hits
     versions = {
         "grid": (np.zeros(len(hits)), np.full(len(hits), float(PLAIN))),
@@ -38,7 +41,8 @@ def write_sample(
     early = hits["step"] < steps
     for version, (offset, velocity) in versions.items():
         notes = notes_of(performance, offset, velocity)[early]
-        _write(folder / f"{name}.{version}", notes, float(performance.steps["bpm"][0]))
+        data = encode(notes, float(performance.steps["bpm"][0]), (4, 4), TICKS)
+        write_midi_sample(folder, f"{name}.{version}", data)
     draw(folder / f"{name}.png", performance, said, steps, name)
 
 
@@ -57,12 +61,6 @@ def notes_of(performance: Performance, offset: Floats, velocity: Floats) -> NDAr
     notes["velocity"] = np.clip(np.rint(velocity), 1, 127)
     notes["channel"], notes["off_event"] = CHANNEL, -1
     return notes
-
-
-def _write(stem: Path, notes: NDArray[Any], bpm: float) -> None:
-    from kelly_core.features.midi import write_notes
-
-    write_notes(stem.with_name(f"{stem.name}.mid"), notes, bpm, ticks_per_beat=TICKS)
 
 
 def draw(path: Path, performance: Performance, said: tuple[Floats, Floats], steps: int, title: str) -> Path:
