@@ -36,11 +36,11 @@ class DynamicsConfig(TrainConfig):
         "notes: what a MIDI file says, 32 numbers; markings: also 24 of a MusicXML score; "
         "causal: also 20 of the performance so far, for playing along",
     )
-    epochs: int = setting(12, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epochs: int = setting(5, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(
-        1024, "runs of notes per step over all processes; null: the device's recommendation", ge=1, le=65_536
+        2048, "runs of notes per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )
-    learning_rate: float = setting(3e-3, "peak learning rate", gt=0.0, le=10.0)
+    learning_rate: float = setting(4e-3, "peak learning rate", gt=0.0, le=10.0)
     optimizer: OptimizerConfig = setting(
         lambda: OptimizerConfig(weight_decay=0.02), "what turns gradients into steps"
     )

@@ -22,7 +22,7 @@ _NOTE = re.compile(
     r"snote\(([^,]+),\[([A-Ga-g]),([^\]]*)\],(-?\d+),(-?\d+):(-?\d+),([^,]+),([^,]+),([-\d.]+),([-\d.]+),"
     r"\[[^\]]*\]\)-note\(([^)]*)\)"
 )
-_METRE = re.compile(r"(?:scoreprop|meta)\(timeSignature,\[?(\d+)/(\d+)\]?,(?:[^,]*,)+\s*(-?[\d.]+)\)")
+_METRE = re.compile(r"(?:scoreprop|meta)\(timeSignature,\[?(\d+)/(\d+)\]?,(?:[^,\n]*,)+\s*(-?[\d.]+)\)")
 _CLOCK = re.compile(r"info\((midiClockUnits|midiClockRate),(\d+)\)")
 _STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ALTER = {"n": 0, "": 0, "#": 1, "##": 2, "x": 2, "b": -1, "bb": -2}
