@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_groove.data.source import GrooveSource
-from kelly_groove.grid import N_DRUMS, Performance, windows
+from kelly_groove.grid import N_DRUMS, REACH, Performance, windows
 
 Floats = NDArray[np.float64]
 PLAIN_VELOCITY = 80.0
@@ -112,7 +112,7 @@ def boosted_trees(train: GrooveSource, on: GrooveSource) -> _Targets:
     hits = np.concatenate([p.hits for p in train.performances])
     fitted = [
         HistGradientBoostingRegressor(
-            max_iter=200, learning_rate=0.1, max_leaf_nodes=63, early_stopping=False, random_state=0
+            max_iter=120, learning_rate=0.15, early_stopping=False, random_state=0
         ).fit(inputs, hits[name])
         for name in ("offset", "velocity")
     ]
@@ -128,7 +128,7 @@ def _tree_features(source: GrooveSource, index: int) -> NDArray[np.float32]:
     """(hits, features) of one performance."""
     performance = source.performances[index]
     hits, steps = performance.hits, performance.steps
-    around = windows(performance.mask)[:, 12:21]  # four steps on either side
+    around = windows(performance.mask)[:, REACH - 4 : REACH + 5]  # four steps on either side
     where = hits["step"]
     style, family = source.controls[index]
     columns = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kelly_core.hookspecs import hookimpl
-from kelly_core.specs import DatasetSpec, LazyRef, ModelSpec, TensorSpec
+from kelly_core.specs import ArchiveSpec, DatasetSpec, LazyRef, ModelSpec, TensorSpec
 
 KELLY_API = 1
 
@@ -32,6 +32,7 @@ def kelly_models() -> list[ModelSpec]:
             outputs=(OFFSET, VELOCITY),
             latency_budget_ms=2.0,
             default_dataset="groove-demo",
+            datasets=("midi-folder",),
             data_folder="grooves",
         )
     ]
@@ -49,6 +50,11 @@ def kelly_datasets() -> list[DatasetSpec]:
             recognises=LazyRef("kelly_groove.data.gmd:recognises"),
             licence="CC BY 4.0",
             citation="Gillick et al. (2019), ICML: Learning to Groove with Inverse Sequence Transformations",
+            archive=ArchiveSpec(
+                "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip",
+                3_260_318,
+                "651cbc524ffb891be1a3e46d89dc82a1cecb09a57c748c7b45b844c4841dcc1e",
+            ),
         ),
         DatasetSpec(
             name="groove-demo",
