@@ -66,11 +66,12 @@ def boosted_trees(
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     step = max(1, len(inputs) // TREE_NOTES)
+    rounds = min(200, max(20, len(inputs) // 250))  # a small set is overfitted sooner
     models = []
     for at in range(true.shape[1]):
         good = np.flatnonzero(weight[:, at] > 0)[::step]
         model = HistGradientBoostingRegressor(
-            max_iter=200, max_leaf_nodes=31, learning_rate=0.1, random_state=0
+            max_iter=rounds, max_leaf_nodes=31, learning_rate=0.1, random_state=0
         )
         models.append(model.fit(inputs[good], true[good, at]))
 

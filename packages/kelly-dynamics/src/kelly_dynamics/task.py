@@ -161,13 +161,13 @@ class DynamicsTask(Task[DynamicsConfig]):
         return {"one note": level(0.0, 1), "all high": level(6.0, 40), "all low": level(-6.0, 40)}
 
     def write_samples(self, model: nn.Module, source: Source, folder: Path) -> None:
-        """A few validation performances: what was played and what the model says, as pictures and JSON."""
+        """A few validation pieces as the model plays them: MIDI, sound, and a picture beside the performer."""
         assert isinstance(source, NoteSource)
         with torch.no_grad():
             for at in np.linspace(0, len(source.tables) - 1, min(SAMPLES, len(source.tables))).astype(int):
                 table = source.tables[at]
                 said = model(torch.from_numpy(np.array(table[:, : source.n_inputs]))[None])[0].numpy()
-                write_sample(folder, source.paths[at], said, table[:, -2 * len(OUTPUTS) : -len(OUTPUTS)])
+                write_sample(folder, source.paths[at], said)
 
     def figures(self, predictions: Predictions, folder: Path) -> list[Path]:
         """How well velocities follow each performance."""
