@@ -75,5 +75,4 @@ def test_a_subset_works_by_itself(uv, base, packages, tmp_path):
 
 
 def _names(listed, kind):
-    rows = listed if isinstance(listed, list) else listed["plugins"]
-    return {row["name"] for row in rows if row["kind"] == kind}
+    return {row["name"] for row in listed if row["kind"] == kind}

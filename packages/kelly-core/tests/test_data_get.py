@@ -164,3 +164,51 @@ def test_what_is_there_already_stays(tmp_path):
     (tmp_path / "out/set").mkdir(parents=True)
     with pytest.raises(DataError, match="there already"):
         unpack(zipped(tmp_path / "a.zip", ["set/a"]), tmp_path / "out", Silent())
+
+
+@pytest.fixture
+def plugin(fakes, tmp_path):
+    """A model and a dataset whose archive is the file given, as an installed plugin would declare them."""
+
+    def write(archive):
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        code = f"""
+from kelly_core.hookspecs import hookimpl
+from kelly_core.specs import ArchiveSpec, DatasetSpec, LazyRef, ModelSpec
+KELLY_API = 1
+ref = LazyRef("nowhere:Nothing")
+
+@hookimpl
+def kelly_models():
+    return [ModelSpec("key", "keyfinder", "a task", "a model", ref, ref, data_folder="grooves")]
+
+@hookimpl
+def kelly_datasets():
+    archive = ArchiveSpec("http://127.0.0.1:9/set.zip", {archive.stat().st_size}, "{digest}")
+    return [DatasetSpec("drums", "drums", ("key",), ref, licence="CC0", archive=archive),
+            DatasetSpec("none", "nothing", ("key",), ref)]
+"""
+        fakes.write("kelly-key", code, models=["key"], datasets=["drums", "none"])
+
+    return write
+
+
+def test_an_archive_of_ones_own_is_checked_and_unpacked_where_training_looks(fakes, plugin, tmp_path):
+    archive = zipped(tmp_path / "mine.zip", ["groove/a.mid"])
+    plugin(archive)
+    done = fakes.kelly("data", "get", "drums", "--from", str(archive), KELLY_DATA_ROOT=str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+    assert "licence: CC0" in done.stdout
+    assert (tmp_path / "data/raw/grooves/groove/a.mid").read_bytes() == b"music"
+    archive.write_bytes(archive.read_bytes()[:-1] + b"x")
+    wrong = fakes.kelly("data", "get", "drums", "--from", str(archive), KELLY_DATA_ROOT=str(tmp_path / "other"))
+    assert wrong.returncode == 2
+    assert "SHA-256" in wrong.stderr
+    assert not (tmp_path / "other/raw").exists()
+
+
+def test_what_has_no_archive_says_so(fakes, plugin, tmp_path):
+    plugin(zipped(tmp_path / "mine.zip", ["a"]))
+    done = fakes.kelly("data", "get", "none")
+    assert done.returncode == 2
+    assert "no archive" in done.stderr

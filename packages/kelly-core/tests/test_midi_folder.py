@@ -1,14 +1,18 @@
 """The dataset of any MIDI files, and what it takes for one tune."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kelly_core.data.discover import _recognise
 from kelly_core.data.midi_folder import open_midi_folder, recognises
 from kelly_core.errors import DataError
 from kelly_core.features.midi import make_notes, write_notes
 from kelly_core.features.midi.tunes import same_tunes, tune_runs
+from kelly_core.specs import DatasetSpec, LazyRef, ModelSpec
 
 
 def tune(seed, *, shift=0, stretch=1, extra=0):
@@ -76,3 +80,17 @@ def test_a_folder_without_music_is_refused(tmp_path):
     assert not recognises(tmp_path)
     with pytest.raises(DataError, match="no MIDI file"):
         open_midi_folder(tmp_path, {})
+
+
+@pytest.mark.parametrize("known_to_its_own", [True, False])
+def test_a_reader_made_for_the_model_goes_before_a_general_one(tmp_path, known_to_its_own):
+    write_notes(tmp_path / "a.mid", tune(1))
+    opener = LazyRef("kelly_core.data.midi_folder:open_midi_folder")
+    own = LazyRef("builtins:bool" if known_to_its_own else "os.path:islink")
+    special = DatasetSpec("special", "a layout", ("groove",), opener, own)
+    general = DatasetSpec("general", "any", (), opener, LazyRef("kelly_core.data.midi_folder:recognises"))
+    ref = LazyRef("nowhere:Nothing")
+    model = ModelSpec("groove", "groovepredictor", "t", "s", ref, ref, datasets=("general",))
+    host = SimpleNamespace(specs=lambda kind, cls: [general, special])
+    chosen = _recognise(host, model, tmp_path)
+    assert chosen is (special if known_to_its_own else general)

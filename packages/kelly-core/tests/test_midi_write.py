@@ -1,8 +1,6 @@
 """Writing MIDI files: new ones, and read ones with changed notes."""
 
 import io
-import os
-from pathlib import Path
 
 import mido
 import numpy as np
@@ -137,16 +135,12 @@ def test_notes_out_of_range_are_refused(change):
         encode(notes)
 
 
-def test_real_files_are_rewritten_event_by_event():
-    shared = os.environ.get("KELLY_MIDI") or os.environ.get("KELLY_SHARED")
-    files = sorted(Path(shared).rglob("*.mid"))[:40] if shared else []
-    if not files:
-        pytest.skip("KELLY_MIDI or KELLY_SHARED names no folder with .mid files")
-    for path in files:
-        midi = read_midi(path)
-        assert _all_events(rewritten(midi)) == _all_events(path.read_bytes())
+def test_real_files_are_rewritten_event_by_event(real_midi):
+    for data in real_midi:
+        midi = read_bytes(data)
+        assert _all_events(rewritten(midi)) == _all_events(data)
         out = rewritten(midi, onset_tick=midi.notes["onset_tick"] + 5)
-        assert others(out) == others(path.read_bytes())
+        assert others(out) == others(data)
         assert np.array_equal(read_bytes(out).notes["onset_tick"], midi.notes["onset_tick"] + 5)
 
 

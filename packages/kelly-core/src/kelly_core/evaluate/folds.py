@@ -107,6 +107,7 @@ def run_fold(job: FoldJob) -> FoldResult:
     started = time.monotonic()
     plan = Plan(checkpoints=None, folder=None, batch_size=config.batch_size or 16)
     fitted = fit(task, sources["train"], sources["validation"], plan, Fabric(accelerator="cpu", devices=1))
+    seconds = time.monotonic() - started
     module = task.build(None)
     module.load_state_dict(fitted.state)
     module.eval()
@@ -121,7 +122,7 @@ def run_fold(job: FoldJob) -> FoldResult:
         test=test,
         baselines=task.baselines(sources, "test") if job.with_baselines else {},
         variants=variants,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         arm=job.arm,
     )
