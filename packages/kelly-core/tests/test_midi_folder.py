@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kelly_core.data import Dataset, Item
 from kelly_core.data.discover import _recognise
+from kelly_core.data.leaks import build_fingerprints, find_leaks
 from kelly_core.data.midi_folder import open_midi_folder, recognises
+from kelly_core.data.stats import dataset_stats
 from kelly_core.errors import DataError
 from kelly_core.features.midi import make_notes, write_notes
 from kelly_core.features.midi.tunes import same_tunes, tune_runs
@@ -94,3 +97,19 @@ def test_a_reader_made_for_the_model_goes_before_a_general_one(tmp_path, known_t
     host = SimpleNamespace(specs=lambda kind, cls: [general, special])
     chosen = _recognise(host, model, tmp_path)
     assert chosen is (special if known_to_its_own else general)
+
+
+def test_leaks_and_lengths_of_notes_are_found(tmp_path):
+    songs = {"a": tune(1), "b": tune(1), "c": tune(1, shift=3), "d": tune(2)}
+    for name, notes in songs.items():
+        write_notes(tmp_path / f"{name}.mid", notes)
+    items = [Item(str(tmp_path / f"{name}.mid"), group=name) for name in songs]
+    prints = build_fingerprints(items, tmp_path / "cache")
+    leaks = find_leaks(items, {"train": np.array([0, 3]), "test": np.array([1, 2])}, prints)
+    assert [(leak.kind, leak.second[-5:]) for leak in leaks] == [
+        ("same notes", "b.mid"),
+        ("same tune", "c.mid"),
+    ]
+    found = dataset_stats(Dataset("x", tmp_path, items))
+    assert found.formats == {"MIDI format 1": 4}
+    assert found.overall.shortest_s > 10

@@ -124,7 +124,8 @@ def validate(
     """Decode every file and look for leaks between train, validation and test.
 
     Leaks are: one speaker, the same audio, or nearly the same audio (other level, format, rate or a small
-    trim) on two sides. Exits with 1 when there are leaks or unusable files.
+    trim) on two sides; of MIDI files the same notes, or one tune in another key or tempo. Exits with 1 when
+    there are leaks or unusable files.
 
     \b
     Examples:
