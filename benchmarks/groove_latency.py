@@ -37,7 +37,7 @@ def contestants(folder: Path) -> dict:
     found = {}
     for kind in ("score", "live"):
         net = build_network(GrooveConfig(input=kind)).eval()
-        step = LiveStep(net) if kind == "live" else ScoreStep(net)
+        step = (LiveStep(net) if kind == "live" else ScoreStep(net)).eval()
         inputs = [
             (torch.rand(1, WINDOW, N_DRUMS) < 0.3).float(),
             torch.rand(1, CONTEXT),

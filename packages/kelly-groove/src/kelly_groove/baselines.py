@@ -17,7 +17,7 @@ PLAIN_VELOCITY = 80.0
 """What "no groove" plays at."""
 PLACES = 16
 SHRINK = 1.0
-"""Hits that the mean over the training side counts for in a running mean; 4 and 16 were worse."""
+"""Hits that the training mean counts for in a running mean; of 0.5 to 32 the best on validation timing."""
 
 _Targets = Sequence[tuple[Floats, Floats]]
 """Per performance, offset in 16ths and velocity of each hit."""
