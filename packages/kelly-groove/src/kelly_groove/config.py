@@ -40,7 +40,7 @@ class GrooveConfig(TrainConfig):
     )
     output_size: Annotated[int, Field(ge=N_DRUMS, le=N_DRUMS)] = setting(N_DRUMS, "drum classes")
     network: NetworkConfig = setting(NetworkConfig, "sizes of the network")
-    epochs: int = setting(6, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epochs: int = setting(12, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(
         8, "examples per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )
