@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_core.errors import KellyError
 from kelly_core.features.midi import make_notes, read_bytes, rewritten
 from kelly_core.features.midi.write import encode
 from kelly_groove.data.read import drum_notes, on_grid
@@ -138,3 +139,21 @@ def test_in_order_never_lets_a_note_pass_another(pairs):
     assert (after >= 0).all()
     for here in range(len(before) - 1):
         assert (after[here + 1 :][before[here + 1 :] > before[here]] >= after[here]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8))
+def test_damaged_files_are_grooved_whole_or_refused(flips):
+    notes = make_notes([36, 42, 38, 42] * 8, np.arange(32) * 120, 40, 80, channel=9, ticks_per_beat=TICKS)
+    data = bytearray(encode(notes, 110.0, (4, 4), TICKS))
+    for place, value in flips:
+        data[place % len(data)] = value
+    try:
+        midi = read_bytes(bytes(data))
+        made = grooved(midi, 0.3, 90.0, Feel(variation=1.0))
+        after = read_bytes(rewritten(midi, onset_tick=made.onset_tick, velocity=made.velocity)).notes
+    except KellyError as error:
+        assert error.message
+    else:
+        assert len(after) == len(midi.notes)
+        assert after["velocity"].min() >= 1
