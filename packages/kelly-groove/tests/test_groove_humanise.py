@@ -1,5 +1,7 @@
 """What grooving a file does to its notes, and what it never does."""
 
+import contextlib
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,12 +150,9 @@ def test_damaged_files_are_grooved_whole_or_refused(flips):
     data = bytearray(encode(notes, 110.0, (4, 4), TICKS))
     for place, value in flips:
         data[place % len(data)] = value
-    try:
+    with contextlib.suppress(KellyError):  # any other error is a failure
         midi = read_bytes(bytes(data))
         made = grooved(midi, 0.3, 90.0, Feel(variation=1.0))
         after = read_bytes(rewritten(midi, onset_tick=made.onset_tick, velocity=made.velocity)).notes
-    except KellyError as error:
-        assert error.message
-    else:
         assert len(after) == len(midi.notes)
         assert after["velocity"].min() >= 1
