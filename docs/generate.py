@@ -48,18 +48,20 @@ def main() -> int:
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Each generated file with the text that it should have."""
-    blocks: dict[str, dict[str, Callable[[], str]]] = {
-        "hooks.md": {"hooks": hooks},
-        "config.md": {"config": config},
-        "cli.md": {"commands": commands},
-        "emotion.md": {"protocols": protocols},
+    makers: dict[str, Callable[..., str]] = {
+        "hooks": hooks,
+        "config": config,
+        "commands": commands,
+        "protocols": protocols,
     }
-    for name, makers in blocks.items():
-        file = DOCS / name
+    for file in sorted(DOCS.glob("*.md")):
         text = file.read_text(encoding="utf-8")
-        for block, make in makers.items():
-            text = fill(text, block, make(), name)
-        yield file, text
+        blocks = [block.split() for block in re.findall(BEGIN.format(name="([a-z0-9 ]+)"), text)]
+        mine = [block for block in blocks if block[0] in makers]
+        for name, *arguments in mine:
+            text = fill(text, " ".join([name, *arguments]), makers[name](*arguments), file.name)
+        if mine:
+            yield file, text
 
 
 def fill(text: str, block: str, content: str, page: str) -> str:
@@ -94,9 +96,9 @@ def _hook(name: str, function: Any) -> str:
     return "\n\n".join(parts)
 
 
-def config() -> str:
-    """The commented defaults, as `kelly config emotion` prints them."""
-    return f"```yaml\n{_run_kelly('config', 'emotion').rstrip()}\n```"
+def config(model: str = "emotion") -> str:
+    """The commented defaults, as `kelly config MODEL` prints them."""
+    return f"```yaml\n{_run_kelly('config', model).rstrip()}\n```"
 
 
 def commands() -> str:
@@ -129,45 +131,76 @@ def _run_kelly(*arguments: str) -> str:
     return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip("\n")
 
 
-def protocols() -> str:
-    """A table of figures for each report in docs/protocols/, as `kelly evaluate --output` wrote it."""
+def protocols(model: str = "") -> str:
+    """A table of figures for each report in docs/protocols/, as `kelly evaluate --output` wrote it.
+
+    Args:
+        model: Only this model's.
+    """
     reports = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(DOCS.glob("protocols/*.json"))]
+    reports = [report for report in reports if model in {"", report["model"]}]
     if not reports:
         return "No measured protocol is kept in `docs/protocols/`."
     return "\n\n".join(map(_protocol, reports))
 
 
 def _protocol(report: dict[str, Any]) -> str:
-    headline = report["headline"]
-    metrics = [name for name in report["rows"][0]["over_folds"] if name != headline]
-    seeds = ", ".join(map(str, report["seeds"]))
-    flags = f"--set architecture_type={report['architecture_type']} --seeds {seeds.replace(' ', '')}"
-    lines = [
-        f"### {report['protocol']}, `{report['architecture_type']}`",
-        "",
-        f"{report['parameters']:,} parameters, seeds {seeds}. Made by",
-        "",
-        "```bash",
-        f"kelly evaluate {report['model']} --protocol {report['protocol']} --data FOLDER {flags}",
-        "```",
-        "",
-        f"| predictor | {headline} (95 %, over folds) | {' | '.join(metrics)} |",
-        "|---|---:|" + "---:|" * len(metrics),
-    ]
-    for row in report["rows"]:
-        mean = row["over_folds"][headline]
-        others = " | ".join(f"{row['over_folds'][name]['value']:.3f}" for name in metrics)
-        half = (mean["high"] - mean["low"]) / 2
-        lines.append(f"| {row['name']} | {mean['value']:.3f} ± {half:.3f} | {others} |")
-    runs = report["rows"][0]["per_seed"].items()
-    per_seed = ", ".join(f"{seed}: {values[headline]:.3f}" for seed, values in runs)
-    lines += ["", f"{headline} per seed: {per_seed}.", "", "| of the model | |", "|---|---:|"]
-    lines += [f"| {name} | {value:.3f} |" for name, value in report["breakdown"].items()]
+    """One report: a table per arm, and figures of others."""
+    seeds = ",".join(map(str, report["seeds"]))
+    arms = report.get("arms") or {"": report}
+    architectures = {arm["architecture_type"] for arm in arms.values()}
+    alone = f" --set architecture_type={report['architecture_type']}" if "arms" not in report else ""
+    title = f"### {report['protocol']}" + (f", `{architectures.pop()}`" if alone else "")
+    command = f"kelly evaluate {report['model']} --protocol {report['protocol']} --data FOLDER{alone}"
+    size = "Seeds" if "arms" in report else f"{report['parameters']:,} parameters, seeds"
+    lines = [title, "", f"{size} {seeds.replace(',', ', ')}. Made by", ""]
+    lines += ["```bash", f"{command} --seeds {seeds}", "```"]
+    for name, arm in arms.items():
+        lines += _arm(report, name, arm)
     if report["published"]:
         lines += ["", "| published | figure | measured under | source |", "|---|---|---|---|"]
         columns = ("name", "value", "protocol", "source")
         lines += [f"| {' | '.join(row[name] for name in columns)} |" for row in report["published"]]
     return "\n".join(lines)
+
+
+def _arm(report: dict[str, Any], name: str, arm: dict[str, Any]) -> list[str]:
+    headline = report["headline"]
+    rows = [row for row in report["rows"] if row.get("arm", "") == name]
+    metrics = [metric for metric in rows[0]["over_folds"] if metric != headline]
+    single = rows[0]["over_folds"][headline]["low"] is None
+    lines = [""]
+    if name:
+        lines += [f"#### {name}: `{arm['architecture_type']}`, {arm['parameters']:,} parameters", ""]
+    kind = "95 %, over groups" if single else "95 %, over folds"
+    lines.append(f"| predictor | {headline} ({kind}) | {' | '.join(metrics)} |")
+    lines.append("|---|---:|" + "---:|" * len(metrics))
+    for row in rows:
+        value = _figure(row["over_folds"][headline]["value"])
+        ends = row["over_groups"][headline] if single else row["over_folds"][headline]
+        spread = _range(ends) if single else f" ± {(ends['high'] - ends['low']) / 2:.3f}"
+        others = " | ".join(_figure(row["over_folds"][metric]["value"]) for metric in metrics)
+        lines.append(f"| {row['name']} | {value}{spread} | {others} |")
+    runs = rows[0]["per_seed"].items()
+    per_seed = ", ".join(f"{seed}: {values[headline]:.3f}" for seed, values in runs)
+    lines += ["", f"{headline} per seed: {per_seed}."]
+    if differences := rows[0].get("paired_difference"):
+        lines += ["", f"| {headline} minus that of | paired difference (95 %, over groups) |", "|---|---:|"]
+        for baseline, of in differences.items():
+            lines.append(f"| {baseline} | {_figure(of[headline]['value'])}{_range(of[headline])} |")
+    if arm["breakdown"]:
+        lines += ["", "| of the model | |", "|---|---:|"]
+        lines += [f"| {what} | {value:.3f} |" for what, value in arm["breakdown"].items()]
+    return lines
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.4f}"
+
+
+def _range(ends: dict[str, float | None]) -> str:
+    low, high = ends["low"], ends["high"]
+    return "" if low is None or high is None else f" [{_figure(low)}, {_figure(high)}]"
 
 
 if __name__ == "__main__":

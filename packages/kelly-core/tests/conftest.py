@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import textwrap
 from pathlib import Path
 
@@ -81,3 +82,19 @@ def fakes(tmp_path, monkeypatch):
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def real_midi():
+    """The bytes of forty real MIDI files of drummers, read out of the data pack."""
+    pack = Path(os.environ.get("KELLY_SHARED", "")) / "data" / "groove_gmd.tar.xz"
+    if "KELLY_SHARED" not in os.environ or not pack.is_file():
+        pytest.skip("KELLY_SHARED names no folder with data/groove_gmd.tar.xz")
+    found = []
+    with tarfile.open(pack) as archive:
+        for member in archive:
+            if member.name.endswith(".mid"):
+                found.append(archive.extractfile(member).read())
+            if len(found) == 40:
+                break
+    return found

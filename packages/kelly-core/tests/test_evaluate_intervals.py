@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kelly_core.evaluate.intervals import bootstrap, over_folds
+from kelly_core.evaluate.intervals import bootstrap, over_folds, paired
 from kelly_core.task import Predictions
 
 
@@ -79,3 +79,37 @@ def test_over_folds_is_students_interval():
     interval = over_folds(values)
     assert (interval.value, interval.low, interval.high) == pytest.approx((np.mean(values), low, high))
     assert np.isnan(over_folds([0.5]).low)
+
+
+def sums(said):
+    return {"mean": (said.outputs, np.ones(len(said.outputs)))}
+
+
+def test_sums_give_the_interval_that_metrics_give():
+    rng = np.random.default_rng(1)
+    said = predictions(rng.standard_normal(200), rng.integers(9, size=200))
+    slow, quick = bootstrap(said, mean)["mean"], bootstrap(said, mean, sums=sums)["mean"]
+    assert (quick.value, quick.low, quick.high) == pytest.approx((slow.value, slow.low, slow.high))
+
+
+@pytest.mark.parametrize("how", [None, sums])
+def test_a_small_constant_difference_is_seen_through_wide_intervals(how):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 20)
+    hard = 5 * rng.standard_normal(10)[groups] + 0.1 * rng.standard_normal(200)
+    ours, theirs = predictions(hard - 0.3, groups), predictions(hard, groups)
+    alone, together = bootstrap(ours, mean, sums=how)["mean"], paired(ours, theirs, mean, sums=how)["mean"]
+    assert alone.high - alone.low > 2
+    assert together.value == pytest.approx(-0.3)
+    assert together.high < -0.29
+
+
+def test_different_groups_are_not_paired():
+    with pytest.raises(ValueError, match="different groups"):
+        paired(predictions([1, 2], ["a", "b"]), predictions([1, 2], ["a", "c"]), mean)
+
+
+def test_one_group_has_a_difference_and_no_interval():
+    interval = paired(predictions([1, 2], ["a", "a"]), predictions([1, 1], ["a", "a"]), mean)["mean"]
+    assert interval.value == 0.5
+    assert np.isnan(interval.low)

@@ -1,6 +1,7 @@
 """A protocol's report pairs fold with fold, whatever order they ended in."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,13 +41,15 @@ def accuracy(predictions):
     return {"accuracy": float(predictions.outputs.mean())}
 
 
-TASK = SimpleNamespace(metrics=accuracy, breakdown=lambda p: {"worst": float(p.outputs.min())})
+TASK = SimpleNamespace(
+    metrics=accuracy, sums=lambda p: None, breakdown=lambda p: {"worst": float(p.outputs.min())}
+)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 0, 2, 1]])
 def test_folds_are_averaged_over_seeds_whatever_order_they_ended_in(order):
     results = [result(*list(SCORES)[place]) for place in order]
-    report = make_report(PROTOCOL, "m", "cnn", results, TASK)
+    report = make_report(PROTOCOL, "m", {"": "cnn"}, results, TASK)
     model, louder, majority = report.rows
     # fold 0: (0.2 + 0.4) / 2, fold 1: (0.8 + 1.0) / 2; half-width of Student's t with one degree of freedom
     assert model.folds["accuracy"].value == pytest.approx(0.6)
@@ -58,7 +61,7 @@ def test_folds_are_averaged_over_seeds_whatever_order_they_ended_in(order):
 
 
 def test_the_report_is_plain_json():
-    report = make_report(PROTOCOL, "m", "cnn", [result(*key) for key in SCORES], TASK)
+    report = make_report(PROTOCOL, "m", {"": "cnn"}, [result(*key) for key in SCORES], TASK)
     content = json.loads(json.dumps(report.as_dict(), allow_nan=False))
     assert content["published"][0]["protocol"] == "b"
     assert [row["name"] for row in content["rows"]] == ["m (cnn)", "m, +6 dB", "majority"]
@@ -68,3 +71,21 @@ def test_pooled_folds_cover_the_items_once():
     whole = pooled([said(0.5, "0"), said(1.0, "1")])
     assert len(set(whole.items)) == 20
     assert whole.loss == pytest.approx(0.25)
+
+
+def test_arms_have_their_own_rows_and_differences_to_their_own_baselines():
+    protocol = replace(PROTOCOL, arms={"blind": {"x": 1}, "live": {"x": 2}}, settings={"y": 3})
+    assert protocol.arm_settings() == {"blind": {"y": 3, "x": 1}, "live": {"y": 3, "x": 2}}
+    results = [replace(result(0, "0"), arm=arm) for arm in ("live", "blind")]
+    report = make_report(protocol, "m", {"blind": "cnn", "live": "tcn"}, results, TASK)
+    assert [(row.arm, row.name) for row in report.rows if "m (" in row.name] == [
+        ("blind", "m (cnn)"),
+        ("live", "m (tcn)"),
+    ]
+    difference = report.rows[0].against["majority"]["accuracy"]
+    assert difference.value == pytest.approx(0.1)
+    content = json.loads(json.dumps(report.as_dict(), allow_nan=False))  # one fold: its interval is null
+    assert content["rows"][0]["over_folds"]["accuracy"]["low"] is None
+    assert content["arms"]["live"]["architecture_type"] == "tcn"
+    shown = report.rows[0].figure("accuracy")
+    assert shown.low <= shown.value <= shown.high

@@ -87,6 +87,7 @@ class ModelSpec:
         inputs, outputs, state: Tensors at the interface.
         latency_budget_ms: Longest allowed time of one inference, one CPU thread, in ms.
         default_dataset: Dataset tried for `--data demo`.
+        datasets: Dataset plugins of others that it can train on too (`"midi-folder"`).
         data_folder: Folder below the data root's `raw/` where this model's data lies.
         export_formats: Exporters known to support it, in the order of `--all`.
     """
@@ -106,8 +107,29 @@ class ModelSpec:
     state: tuple[TensorSpec, ...] = ()
     latency_budget_ms: float = 5.0
     default_dataset: str = ""
+    datasets: tuple[str, ...] = ()
     data_folder: str = ""
     export_formats: tuple[str, ...] = ("onnx", "torchscript")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSpec:
+    """Where a dataset's official archive lies, for `kelly data get`.
+
+    Attributes:
+        url: Its address; the last part is the file's name.
+        size: Bytes; None where the publisher may pack it anew.
+        sha256: Its SHA-256 in hexadecimal; empty where the publisher may pack it anew.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str = ""
+
+    @property
+    def filename(self) -> str:
+        """The archive's own name."""
+        return self.url.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +146,7 @@ class DatasetSpec:
         builtin: True when it needs no path (`--data demo`).
         licence: Licence of the data, for the model card.
         citation: Who made it, for the model card.
+        archive: What `kelly data get` downloads.
     """
 
     name: str
@@ -135,6 +158,7 @@ class DatasetSpec:
     builtin: bool = False
     licence: str = ""
     citation: str = ""
+    archive: ArchiveSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,15 @@ class Task(ABC, Generic[ConfigT]):
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Scalars by name (`"uar"`, `"accuracy"`); called thousands of times by the bootstrap: be quick."""
 
+    def sums(self, predictions: Predictions) -> Mapping[str, tuple[NDArray[Any], NDArray[Any]]] | None:
+        """Metrics as ratios of sums over items: for each, numerator and denominator, (items,) both.
+
+        Optional, for sets of many thousand items: where every metric is such a ratio (a mean absolute
+        error, a mean over performances with the figure on each one's first item), the bootstrap adds up
+        per group instead of calling `metrics` thousands of times. Must agree with `metrics`.
+        """
+        return None
+
     @abstractmethod
     def interface(self) -> Interface:
         """Tensors, labels and feature constants for the contract."""

@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("kelly_core.cli.list", "Show installed models, datasets, exporters, devices and observers."),
     "doctor": ("kelly_core.cli.doctor", "Check Python, devices, plugins, exporters, data and registry."),
     "init": ("kelly_core.cli.init", "Make a workspace folder."),
-    "data": ("kelly_core.cli.data", "Import, check, describe and precompute training data."),
+    "data": ("kelly_core.cli.data", "Get, import, check, describe and precompute training data."),
     "config": ("kelly_core.cli.config", "Print a model's configuration as commented YAML or JSON Schema."),
     "train": ("kelly_core.cli.train", "Train a model."),
     "evaluate": ("kelly_core.cli.evaluate", "Measure a trained model, or run an evaluation protocol."),

@@ -1,4 +1,4 @@
-"""`kelly data`: make the data root, import, check, describe and precompute training data."""
+"""`kelly data`: make the data root, get, import, check, describe and precompute training data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import typer
 
 from kelly_core.cli import console
 from kelly_core.cli.complete import complete_dataset, complete_model
+from kelly_core.cli.data_get import get
 from kelly_core.cli.data_source import about, data_root_for, model_config, open_data, print_about, print_some
 
 if TYPE_CHECKING:
     from kelly_core.data.stats import ClassStats
 
-app = typer.Typer(no_args_is_help=True, help="Import, check, describe and precompute training data.")
+app = typer.Typer(no_args_is_help=True, help="Get, import, check, describe and precompute training data.")
+
+app.command("get")(get)
 
 DataPath = Annotated[
     str | None, typer.Argument(metavar="PATH", help="A folder, or `demo`; default: the model's data root.")
@@ -121,7 +124,8 @@ def validate(
     """Decode every file and look for leaks between train, validation and test.
 
     Leaks are: one speaker, the same audio, or nearly the same audio (other level, format, rate or a small
-    trim) on two sides. Exits with 1 when there are leaks or unusable files.
+    trim) on two sides; of MIDI files the same notes, or one tune in another key or tempo. Exits with 1 when
+    there are leaks or unusable files.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,9 @@ def command(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Protocol: one setting; repeatable.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="Protocol: seeds, separated by commas.")] = "0",
+    arms: Annotated[
+        list[str] | None, typer.Option("--arm", help="Protocol: only this arm of it; repeatable.")
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Protocol: folds at once (default: the number of CPUs).")
     ] = None,
@@ -55,13 +59,14 @@ def command(
       kelly evaluate emotion --data ~/other-recordings
       kelly evaluate emotion --protocol ravdess-5fold --data ~/ravdess --seeds 0,1,2
       kelly evaluate emotion --protocol ravdess-5fold --set architecture_type=streaming
+      kelly evaluate groove --protocol groove --data ~/groove --arm live
     """  # noqa: D301 - \b is the character that keeps these lines apart
     console.require_training()
     spec = console.host().model(model)
     if protocol == "list":
         _list_protocols(spec)
     elif protocol is not None:
-        report = _run_protocol(spec, protocol, data, config, sets or [], _seeds(seeds), jobs)
+        report = _run_protocol(spec, protocol, data, config, sets or [], _seeds(seeds), jobs, arms or [])
         _deliver(report.as_dict(), output, as_json=as_json)
         if not as_json:
             _show_protocol(report)
@@ -99,6 +104,7 @@ def _run_protocol(
     sets: list[str],
     seeds: list[int],
     jobs: int | None,
+    arms: list[str],
 ) -> ProtocolReport:
     from kelly_core.errors import UserError
     from kelly_core.pipeline.prepare import Request
@@ -113,7 +119,7 @@ def _run_protocol(
     request = Request(spec.name, data, protocols[name].dataset, config, sets)
     with console.progress() as progress:
         return run_protocol(
-            protocols[name], request, console.workspace(), console.host(), seeds, jobs, progress
+            protocols[name], request, console.workspace(), console.host(), seeds, jobs, progress, arms
         )
 
 
@@ -156,27 +162,43 @@ def _interval(value: dict[str, Any]) -> str:
 
 
 def _show_protocol(report: ProtocolReport) -> None:
-    headline = report.protocol.headline
     console.say(f"{report.protocol.summary}")
-    console.say(
-        f"{report.architecture}, {report.parameters:,} parameters, seeds {', '.join(map(str, report.seeds))}\n"
-    )
-    metrics = list(report.rows[0].folds)
-    rows = []
-    for row in report.rows:
-        mean = row.folds[headline]
-        half = (mean.high - mean.low) / 2
-        others = [f"{row.folds[metric].value:.3f}" for metric in metrics if metric != headline]
-        rows.append((row.name, f"{mean.value:.3f} ± {half:.3f}", *others))
-    console.table(
-        ("predictor", f"{headline} ± 95 % (t over folds)", *(m for m in metrics if m != headline)), rows
-    )
-    per_seed = ", ".join(f"{values[headline]:.3f}" for values in report.rows[0].per_seed.values())
-    console.say(f"\n{headline} per seed: {per_seed}")
-    for what, figure in report.breakdown.items():
-        console.say(f"{what}: {figure:.3f}")
+    for name, arm in report.arms.items():
+        title = f"{name}: " if name else ""
+        seeds = ", ".join(map(str, report.seeds))
+        console.say(f"{title}{arm.architecture}, {arm.parameters:,} parameters, seeds {seeds}\n")
+        _show_arm(report, name)
+        for what, figure in arm.breakdown.items():
+            console.say(f"{what}: {figure:.3f}")
+        console.say("")
     spent = ", ".join(f"{seconds:.0f} s" for seconds in report.seconds.values())
     console.say(f"training time per seed, summed over folds: {spent}\n")
     if report.protocol.published:
         published = [(p.name, p.value, p.protocol, p.source) for p in report.protocol.published]
         console.table(("published", "figure", "measured under", "source"), published)
+
+
+def _show_arm(report: ProtocolReport, arm: str) -> None:
+    """One arm's rows, and how the model differs from each baseline."""
+    headline = report.protocol.headline
+    mine = [row for row in report.rows if row.arm == arm]
+    others = [metric for metric in mine[0].folds if metric != headline]
+    single = math.isnan(mine[0].folds[headline].low)
+    rows = []
+    for row in mine:
+        found = row.figure(headline)
+        spread = f"[{found.low:.3f}, {found.high:.3f}]" if single else f"± {(found.high - found.low) / 2:.3f}"
+        figures = [f"{row.folds[metric].value:.{_places(row.folds[metric].value)}f}" for metric in others]
+        rows.append((row.name, f"{found.value:.3f} {spread}", *figures))
+    kind = "[95 % over groups]" if single else "± 95 % (t over folds)"
+    console.table(("predictor", f"{headline} {kind}", *others), rows)
+    model = mine[0]
+    per_seed = ", ".join(f"{values[headline]:.3f}" for values in model.per_seed.values())
+    console.say(f"\n{headline} per seed: {per_seed}")
+    for baseline, of in model.against.items():
+        console.say(f"{headline} minus that of {baseline}, paired over groups [95 %]: {of[headline]}")
+
+
+def _places(value: float) -> int:
+    """Decimals that show three digits or more of a small figure."""
+    return 3 if abs(value) >= 0.1 or value == 0 else 4

@@ -100,8 +100,12 @@ def _has_files(folder: Path) -> bool:
 
 
 def _recognise(host: PluginHost, spec: ModelSpec, folder: Path) -> DatasetSpec:
-    known = [one for one in host.specs("dataset", DatasetSpec) if spec.name in one.models and not one.builtin]
-    found = [one for one in known if _knows(one, folder)]
+    every = [one for one in host.specs("dataset", DatasetSpec) if not one.builtin]
+    own = [one for one in every if spec.name in one.models]
+    general = [one for one in every if one.name in spec.datasets and one not in own]
+    known = [*own, *general]
+    # A reader made for this model knows more than a general one.
+    found = [one for one in own if _knows(one, folder)] or [one for one in general if _knows(one, folder)]
     if len(found) == 1:
         return found[0]
     if found:

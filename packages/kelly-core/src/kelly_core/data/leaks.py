@@ -1,4 +1,4 @@
-"""Find what stands on two sides of a split: a group, the same audio, or nearly the same audio."""
+"""Find what stands on two sides of a split: a group, the same audio or notes, or nearly the same."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kelly_core.data.dataset import Item
 from kelly_core.data.feature_set import FeatureSet, build_features
 from kelly_core.data.fingerprint import FRAME, HOP, SAMPLE_RATE, VERSION, distance, fingerprint
+from kelly_core.data.symbolic import is_sound, same_tune_pairs, symbolic_prints
 from kelly_core.features.cache import FeatureCache
 from kelly_core.progress import Progress
 
@@ -36,7 +37,7 @@ class Leak:
         detail: For people.
     """
 
-    kind: Literal["group", "same audio", "near-duplicate"]
+    kind: Literal["group", "same audio", "same notes", "same tune", "near-duplicate"]
     first: str
     second: str
     sides: tuple[str, str]
@@ -52,7 +53,9 @@ class Leak:
 def build_fingerprints(
     items: Sequence[Item], folder: str | Path, progress: Progress | None = None, workers: int = 1
 ) -> FeatureSet:
-    """Fingerprints of all items, through a feature cache in `folder`."""
+    """Fingerprints of all items: of sound through a feature cache in `folder`, of notes as they are."""
+    if items and not is_sound(items[0].path):
+        return symbolic_prints(items, progress)
     cache = FeatureCache(folder, {"features": "fingerprint", "frame": FRAME, "hop": HOP}, VERSION)
     return build_features(
         items, fingerprint, cache, progress, workers, sample_rate=SAMPLE_RATE, description="fingerprints"
@@ -62,7 +65,7 @@ def build_fingerprints(
 def find_leaks(
     items: Sequence[Item], split: Mapping[str, NDArray[np.int64]], fingerprints: FeatureSet
 ) -> list[Leak]:
-    """Everything that two sides share: groups, then same audio, then near-duplicates.
+    """Everything that two sides share: groups, then same audio or notes, then near-duplicates or one tune.
 
     Args:
         items: The dataset's items.
@@ -72,7 +75,8 @@ def find_leaks(
     side_of = {int(i): side for side, indices in split.items() for i in indices}
     same = list(_same_audio(items, side_of, fingerprints))
     known = {(leak.first, leak.second) for leak in same}
-    near = [leak for leak in _near(items, side_of, fingerprints) if (leak.first, leak.second) not in known]
+    nearly = _near if items and is_sound(items[0].path) else _tunes
+    near = [leak for leak in nearly(items, side_of, fingerprints) if (leak.first, leak.second) not in known]
     return [*_groups(items, side_of), *same, *near]
 
 
@@ -96,7 +100,17 @@ def _same_audio(items: Sequence[Item], side_of: Mapping[int, str], prints: Featu
         for i, j in combinations(members, 2):
             if side_of[i] != side_of[j]:
                 detail = f"decoded content {content[:12]}"
-                yield Leak("same audio", items[i].path, items[j].path, (side_of[i], side_of[j]), detail)
+                kind: Literal["same audio", "same notes"] = (
+                    "same audio" if is_sound(items[i].path) else "same notes"
+                )
+                yield Leak(kind, items[i].path, items[j].path, (side_of[i], side_of[j]), detail)
+
+
+def _tunes(items: Sequence[Item], side_of: Mapping[int, str], prints: FeatureSet) -> Iterator[Leak]:
+    for i, j in same_tune_pairs(prints):
+        if i in side_of and j in side_of and side_of[i] != side_of[j]:
+            detail = "the same runs of intervals and rhythm"
+            yield Leak("same tune", items[i].path, items[j].path, (side_of[i], side_of[j]), detail)
 
 
 def _near(items: Sequence[Item], side_of: Mapping[int, str], prints: FeatureSet) -> Iterator[Leak]:

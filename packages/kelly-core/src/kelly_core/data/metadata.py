@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,12 @@ def find_metadata(folder: Path) -> Path | None:
     return next((folder / name for name in NAMES if (folder / name).is_file()), None)
 
 
-def read_metadata(path: Path) -> Metadata:
+def read_metadata(path: Path, *, needed: Collection[str] = ("file", "label")) -> Metadata:
     """Read the rows; no file that they name is touched.
+
+    Args:
+        path: The metadata file.
+        needed: Meanings (keys of `COLUMNS`) that every row must fill in.
 
     Raises:
         DataError: Bad JSON or CSV, a missing column, an empty file name or label, a file named twice or
@@ -91,22 +95,25 @@ def read_metadata(path: Path) -> Metadata:
     except OSError as error:
         raise DataError(f"can't be read: {error.strerror}", where=str(path)) from None
     is_json = path.suffix.lower() == ".json"
-    records = _json_records(text, path) if is_json else _csv_records(text, path)
+    records = _json_records(text, path) if is_json else _csv_records(text, path, needed)
 
     def place(line: int) -> str:
         return f"{path}:{_line_of_sample(text, line) if is_json else line}"
 
-    return _rows(records, os.path.abspath(path.parent), place, path)  # noqa: PTH100 - keeps symbolic links
+    root = os.path.abspath(path.parent)  # noqa: PTH100 - keeps symbolic links
+    return _rows(records, root, place, path, needed)
 
 
-def _rows(records: Iterable[tuple[int, dict[str, str]]], root: str, place: Place, path: Path) -> Metadata:
+def _rows(
+    records: Iterable[tuple[int, dict[str, str]]], root: str, place: Place, path: Path, needed: Collection[str]
+) -> Metadata:
     rows: list[Row] = []
     seen: dict[str, int] = {}
     shared: dict[str, str] = {}  # columns repeat few values; keep one string of each
     has_speakers = False
     for line, record in records:
         found = {meaning: _take(record, names) for meaning, names in COLUMNS.items()}
-        for meaning in ("file", "label"):
+        for meaning in needed:
             if not found[meaning]:
                 raise DataError(
                     f"has no {meaning}", where=place(line), hint=f"fill in {meaning!r}, or delete the row"
@@ -162,13 +169,13 @@ def _split(text: str, place: Place, line: int) -> str | None:
         ) from None
 
 
-def _csv_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _csv_records(text: str, path: Path, needed: Collection[str]) -> Iterator[tuple[int, dict[str, str]]]:
     header_line = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header_line.count)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
-        _check_header(header, path)
+        _check_header(header, path, needed)
         for cells in reader:
             if not any(cells):
                 continue
@@ -183,8 +190,8 @@ def _csv_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise DataError(f"is not proper CSV: {error}", where=f"{path}:{reader.line_num}") from None
 
 
-def _check_header(header: list[str], path: Path) -> None:
-    for meaning in ("file", "label"):
+def _check_header(header: list[str], path: Path, needed: Collection[str]) -> None:
+    for meaning in needed:
         if not any(name in header for name in COLUMNS[meaning]):
             raise DataError(
                 f"has no column {meaning!r}; its columns are {', '.join(map(repr, header)) or 'none'}",

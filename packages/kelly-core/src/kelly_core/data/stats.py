@@ -9,6 +9,7 @@ from typing import Any
 
 from kelly_core.data.audio_files import audio_info
 from kelly_core.data.dataset import Dataset, Problem
+from kelly_core.data.symbolic import describe, is_sound
 from kelly_core.errors import DataError
 from kelly_core.progress import Progress, Silent
 
@@ -60,14 +61,13 @@ def dataset_stats(dataset: Dataset, progress: Progress | None = None) -> Dataset
     size = 0
     for item in (progress or Silent()).track(dataset.items, "headers", len(dataset.items)):
         try:
-            info = audio_info(item.path)
+            seconds, kind = _describe(item.path)
         except DataError as error:
             problems.append(Problem(item.path, error.message))
             continue
-        lengths[item.label].append(info.seconds)
+        lengths[item.label].append(seconds)
         groups[item.label].add(item.group)
-        channels = "mono" if info.channels == 1 else f"{info.channels} channels"
-        formats[f"{info.format} {info.subtype}, {info.sample_rate} Hz, {channels}"] += 1
+        formats[kind] += 1
         size += Path(item.path).stat().st_size
     everything = [seconds for values in lengths.values() for seconds in values]
     return DatasetStats(
@@ -77,6 +77,15 @@ def dataset_stats(dataset: Dataset, progress: Progress | None = None) -> Dataset
         dict(formats.most_common()),
         problems,
     )
+
+
+def _describe(path: str) -> tuple[float, str]:
+    """Length in s and format of a file, of sound from its header alone."""
+    if not is_sound(path):
+        return describe(path)
+    info = audio_info(path)
+    channels = "mono" if info.channels == 1 else f"{info.channels} channels"
+    return info.seconds, f"{info.format} {info.subtype}, {info.sample_rate} Hz, {channels}"
 
 
 def _of(lengths: list[float], groups: set[str]) -> ClassStats:

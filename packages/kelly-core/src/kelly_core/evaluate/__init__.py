@@ -1,6 +1,6 @@
 """Evaluation: metrics with intervals, beside baselines, under declared protocols."""
 
-from kelly_core.evaluate.intervals import Interval, bootstrap, over_folds
-from kelly_core.evaluate.protocol import Protocol, PublishedRow
+from kelly_core.evaluate.intervals import Interval, bootstrap, over_folds, paired
+from kelly_core.evaluate.protocol import Protocol, PublishedRow, official_split
 
-__all__ = ["Interval", "Protocol", "PublishedRow", "bootstrap", "over_folds"]
+__all__ = ["Interval", "Protocol", "PublishedRow", "bootstrap", "official_split", "over_folds", "paired"]

@@ -29,6 +29,7 @@ class FoldJob:
     cache: Path
     threads: int
     with_baselines: bool
+    arm: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class FoldResult:
         baselines: Predictions of the baselines there (first seed only: they have no seed).
         variants: Predictions on changed inputs.
         seconds: Training time.
+        parameters: Numbers the network learned.
+        arm: The protocol's arm it belongs to; empty where there are none.
     """
 
     fold: str
@@ -54,6 +57,7 @@ class FoldResult:
     variants: Mapping[str, Predictions]
     seconds: float
     parameters: int
+    arm: str = ""
 
 
 def make_jobs(
@@ -64,13 +68,15 @@ def make_jobs(
     seeds: Sequence[int],
     cache: Path,
     threads: int,
+    arm: str = "",
 ) -> list[FoldJob]:
-    """Every fold of every seed. The split's validation groups depend on the seed, the test sides don't."""
+    """Every fold of every seed of one arm; the validation groups depend on the seed, the test sides don't."""
     jobs = []
     for seed in seeds:
         for fold, split in protocol.folds(dataset, seed):
             values = {**config, "seed": seed}
-            jobs.append(FoldJob(spec, values, dataset, fold, split, seed, cache, threads, seed == seeds[0]))
+            first = seed == seeds[0]
+            jobs.append(FoldJob(spec, values, dataset, fold, split, seed, cache, threads, first, arm))
     return jobs
 
 
@@ -101,6 +107,7 @@ def run_fold(job: FoldJob) -> FoldResult:
     started = time.monotonic()
     plan = Plan(checkpoints=None, folder=None, batch_size=config.batch_size or 16)
     fitted = fit(task, sources["train"], sources["validation"], plan, Fabric(accelerator="cpu", devices=1))
+    seconds = time.monotonic() - started
     module = task.build(None)
     module.load_state_dict(fitted.state)
     module.eval()
@@ -115,8 +122,9 @@ def run_fold(job: FoldJob) -> FoldResult:
         test=test,
         baselines=task.baselines(sources, "test") if job.with_baselines else {},
         variants=variants,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
+        arm=job.arm,
     )
 
 

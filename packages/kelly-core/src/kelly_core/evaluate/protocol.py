@@ -29,11 +29,14 @@ class Protocol:
         name: What `--protocol` takes.
         summary: One line for people.
         dataset: Dataset plugin.
-        folds: `folds(dataset, seed) -> [(name, split), ...]`; test sides together cover the data.
+        folds: `folds(dataset, seed) -> [(name, split), ...]`; test sides together cover the data, or it
+            is the one split that the dataset declares (`official_split`).
         headline: The metric that counts, one of the task's.
         options: Dataset options that the protocol fixes.
         settings: Configuration values that the protocol fixes, by dotted key.
         published: Figures of others.
+        arms: Ways to train and use the model that are measured apart (what it may know of a piece),
+            each by the settings that make it one; each gets its own rows, beside its own baselines.
     """
 
     name: str
@@ -44,3 +47,21 @@ class Protocol:
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     published: Sequence[PublishedRow] = ()
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def arm_settings(self) -> dict[str, dict[str, Any]]:
+        """Settings of each arm, what the protocol fixes included; without arms a single one without a name."""
+        arms = self.arms or {"": {}}
+        return {name: {**self.settings, **settings} for name, settings in arms.items()}
+
+
+def official_split(dataset: Dataset, seed: int) -> Sequence[tuple[str, Split]]:
+    """The one split that the dataset declares, as the only fold.
+
+    Raises:
+        DataError: An item declares no split.
+    """
+    from kelly_core.config import SplitConfig
+    from kelly_core.data.splits import split_items
+
+    return [("official", split_items(dataset.items, SplitConfig(by="declared", seed=seed)))]

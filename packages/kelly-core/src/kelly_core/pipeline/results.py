@@ -74,7 +74,7 @@ def draw_figures(task: Task[Any], results: Results, folder: Path) -> list[Path]:
 
 
 def _figures(task: Task[Any], predictions: Predictions, seed: int) -> dict[str, Interval]:
-    figures = bootstrap(predictions, task.metrics, seed=seed)
+    figures = bootstrap(predictions, task.metrics, sums=task.sums, seed=seed)
     if not math.isnan(predictions.loss):
         figures["loss"] = Interval(predictions.loss, float("nan"), float("nan"))
     return figures
@@ -83,9 +83,6 @@ def _figures(task: Task[Any], predictions: Predictions, seed: int) -> dict[str, 
 def _plain(rows: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
     """NaN ends become null, which JSON knows."""
     return {
-        name: {
-            metric: {key: None if math.isnan(value) else value for key, value in interval.as_dict().items()}
-            for metric, interval in figures.items()
-        }
+        name: {metric: interval.as_json() for metric, interval in figures.items()}
         for name, figures in rows.items()
     }

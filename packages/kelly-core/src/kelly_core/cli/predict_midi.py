@@ -1,0 +1,89 @@
+"""What `kelly predict` has in common for models that turn MIDI files into MIDI files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from kelly_core.cli import console
+from kelly_core.errors import KellyError, UserError
+
+
+def find_targets(files: Sequence[Path], output: Path | None, word: str) -> list[Path]:
+    """Where each result goes.
+
+    Args:
+        files: Inputs.
+        output: `--output`: a file for one input, else a folder; None for NAME.WORD.mid beside each input.
+        word: What was done, for the names (`"grooved"`).
+
+    Raises:
+        UserError: Two results would have one name, or one would replace an input.
+    """
+    if output is None:
+        targets = [file.with_name(f"{file.stem}.{word}.mid") for file in files]
+    elif len(files) == 1 and output.suffix and not output.is_dir():
+        targets = [output]
+    elif output.is_file():
+        raise UserError(
+            f"{len(files)} files can't be written into one", where=str(output), hint="give a folder: -o FOLDER"
+        )
+    else:
+        targets = [output / f"{file.stem}.mid" for file in files]
+    inputs = {file.resolve() for file in files}
+    for target in targets:
+        if target.resolve() in inputs:
+            raise UserError(
+                "the result would replace an input", where=str(target), hint="give another --output"
+            )
+        if targets.count(target) > 1:
+            raise UserError(
+                "two inputs would be written there", where=str(target), hint="do them one folder at a time"
+            )
+    return targets
+
+
+def transform_files(
+    files: Sequence[Path],
+    targets: Sequence[Path],
+    transform: Callable[[Path, Path], Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    as_json: bool,
+) -> None:
+    """Turn one file after the other into another and print what was done; a bad file stops no other.
+
+    Args:
+        files: Inputs.
+        targets: Where each goes (`find_targets`).
+        transform: Reads the first path, writes the second, tells about it; raises `KellyError`.
+        columns: Heading -> key of what `transform` tells; input and output are shown anyway.
+        as_json: Print JSON instead of a table.
+
+    Raises:
+        typer.Exit: With 2 when any file failed.
+    """
+    done: list[dict[str, Any]] = []
+    failed: list[tuple[Path, KellyError]] = []
+    pairs = list(zip(files, targets, strict=True))
+    with console.progress() as bar:
+        for file, target in bar.track(pairs, "predicting", len(pairs)) if len(pairs) > 1 else pairs:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                done.append({"file": str(file), **transform(file, target), "output": str(target)})
+            except KellyError as error:
+                failed.append((file, error))
+    if as_json:
+        errors = [{"file": str(path), "error": e.message, "hint": e.hint} for path, e in failed]
+        console.print_json({"predictions": done, "errors": errors})
+    elif done:
+        rows = [(one["file"], *(one[key] for key in columns.values()), one["output"]) for one in done]
+        console.table(("file", *columns, "written"), rows)
+    if not as_json:
+        for _, why in failed:
+            console.show_error(why)
+    if failed:
+        raise typer.Exit(2)

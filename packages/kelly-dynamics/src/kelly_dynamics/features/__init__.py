@@ -1,0 +1,1 @@
+"""From notes to the numbers that a network sees."""

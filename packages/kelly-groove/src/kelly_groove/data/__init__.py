@@ -1,0 +1,1 @@
+"""Reading drum performances and making training examples of them."""
