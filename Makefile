@@ -61,7 +61,7 @@ docs: setup ## Write the generated pages and tables of docs/ anew
 	$(BIN)/python docs/generate.py
 
 bench: setup ## Run every benchmark in turn
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit; done
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit; done
 
 lock: setup ## Resolve anew and write requirements.lock
 	@$(UV) lock --quiet --upgrade

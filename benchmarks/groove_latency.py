@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import torch
+from _turns import print_latencies, time_in_turn
 
 from kelly_groove.config import GrooveConfig
 from kelly_groove.grid import CONTEXT, N_DRUMS, WINDOW
@@ -77,18 +76,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         calls = contestants(Path(folder))
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        for turn in range(runs + 20):
-            for name, call in calls.items():
-                started = time.perf_counter()
-                call()
-                if turn >= 20:
-                    times[name].append((time.perf_counter() - started) * 1000)
-    print(f"one 16th step, one thread, {runs} runs, ms")
-    print(f"{'':45}{'p50':>8}{'p99':>8}{'max':>8}   p99 of the {BUDGET_MS:g} ms budget")
-    for name, values in times.items():
-        p50, p99 = np.percentile(values, [50, 99])
-        print(f"{name:45}{p50:8.3f}{p99:8.3f}{max(values):8.3f}{p99 / BUDGET_MS:10.0%}")
+        print_latencies("one 16th step", time_in_turn(calls, runs), BUDGET_MS)
 
 
 if __name__ == "__main__":

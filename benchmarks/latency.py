@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from _turns import print_latencies, time_in_turn
 from onnx import TensorProto, helper
 
 from kelly_core.features.audio import LogMel
@@ -103,18 +103,11 @@ def main() -> None:
     audio = np.random.default_rng(0).normal(0, 0.1, SAMPLES).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         calls = contestants(Path(folder), audio)
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        for turn in range(runs + 20):
-            for name, call in calls.items():
-                started = time.perf_counter()
-                call()
-                if turn >= 20:
-                    times[name].append((time.perf_counter() - started) * 1000)
-    print(f"one window of {WINDOW} frames ({SAMPLES / 16000:.2f} s of sound), one thread, {runs} runs, ms")
-    print(f"{'':45}{'p50':>8}{'p99':>8}{'max':>8}   p99 of the {BUDGET_MS:g} ms budget")
-    for name, values in times.items():
-        p50, p99 = np.percentile(values, [50, 99])
-        print(f"{name:45}{p50:8.3f}{p99:8.3f}{max(values):8.3f}{p99 / BUDGET_MS:10.0%}")
+        print_latencies(
+            f"one window of {WINDOW} frames ({SAMPLES / 16000:.2f} s of sound)",
+            time_in_turn(calls, runs),
+            BUDGET_MS,
+        )
 
 
 if __name__ == "__main__":
