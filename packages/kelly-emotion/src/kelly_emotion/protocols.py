@@ -36,19 +36,19 @@ RAVDESS_5FOLD = Protocol(
             "wav2vec 2.0 XLSR-53, fine-tuned",
             "accuracy 0.8182",
             "8 classes with calm, the same 5 speaker folds, pre-trained on 56k h of speech",
-            "Luna-Jiménez et al. (2022), Applied Sciences 12(1), 327",
+            "Luna-Jiménez et al. (2022), Applied Sciences 12(1), 327; not checked against the paper",
         ),
         PublishedRow(
             "CNN-14 (PANNs), fine-tuned",
             "accuracy 0.7658",
             "8 classes with calm, 5 speaker folds, pre-trained on AudioSet",
-            "Luna-Jiménez et al. (2021), Sensors 21(22), 7665",
+            "Luna-Jiménez et al. (2021), Sensors 21(22), 7665; not checked against the paper",
         ),
         PublishedRow(
             "human listeners",
             "accuracy 0.60",
             "audio-only speech and song, 8 emotions, forced choice",
-            "Livingstone and Russo (2018), PLoS ONE 13(5): e0196391",
+            "Livingstone and Russo (2018), PLoS ONE 13(5): e0196391; not checked against the paper",
         ),
     ),
 )
