@@ -64,6 +64,33 @@ class Pooling(StrictModel):
     meaning: str = ""
 
 
+class ChainTensor(StrictModel):
+    """A tensor as a part of a frame: its numbers without batch and time, in C order."""
+
+    name: str
+    size: int = Field(description="numbers in the frame")
+    one_hot: bool = Field(default=False, description="an index; in the frame a 1 at its place among zeros")
+
+
+class ChainState(StrictModel):
+    """A state tensor as memory of a layer."""
+
+    name: str
+    axes: list[int] = Field(
+        description="axes of the tensor, without the batch, in the layer's order: (past, features, channels)"
+    )
+    at: int | None = Field(default=None, description="index into its first axis, where layers share a tensor")
+
+
+class ChainInfo(StrictModel):
+    """How runtimes that compute frame by frame see the tensors; parts of a frame stand side by side."""
+
+    time: str = Field(default="", description="the dimension that counts frames; empty: a call is a frame")
+    inputs: list[ChainTensor] = []
+    outputs: list[ChainTensor] = []
+    state: list[ChainState] = Field(default=[], description="in the order of the layers")
+
+
 class ArtifactInfo(StrictModel):
     """An exported file beside the contract."""
 
@@ -127,6 +154,9 @@ class Contract(StrictModel):
     outputs: list[TensorInfo]
     state: list[StateInfo] = []
     pooling: Pooling = Pooling(kind="none")
+    chain: ChainInfo | None = Field(
+        default=None, description="set where the network is a chain of layers computed frame by frame"
+    )
     labels: list[str] = []
     features: dict[str, Any] = Field(
         default={}, description="front end: sample rate, hop, bands, ... with units in the key"

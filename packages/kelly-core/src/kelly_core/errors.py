@@ -86,6 +86,12 @@ class ContractError(UserError):
     code = "contract"
 
 
+class FormatError(UserError):
+    """A file format can't carry this network; the hint names one that can, or the network that fits."""
+
+    code = "format"
+
+
 class ParityError(KellyError):
     """An exported artefact doesn't compute what the trained model computes."""
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import nn
 
+    from kelly_core.chain import Chain
     from kelly_core.contract import Contract
+    from kelly_core.errors import FormatError
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -26,12 +28,26 @@ class ExportBundle:
         example: Real inputs, batch 1, by name, with the reset state of a recurrent model.
         metadata: Text to store inside the file where the format can: labels, features, versions,
             checksum of the checkpoint.
+        chain: The network as a chain of layers computed frame by frame, or why it isn't one.
     """
 
     module: nn.Module
     contract: Contract
     example: Arrays
     metadata: Mapping[str, str]
+    chain: Chain | FormatError | None = None
+
+    def require_chain(self) -> Chain:
+        """The chain.
+
+        Raises:
+            FormatError: The network isn't one; says which layer, and which network would be.
+        """
+        from kelly_core.chain import Chain, refusal
+
+        if isinstance(self.chain, Chain):
+            return self.chain
+        raise self.chain or refusal(self.module, "another format carries it, e.g. onnx")
 
 
 class Runner(Protocol):

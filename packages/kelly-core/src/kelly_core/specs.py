@@ -89,7 +89,7 @@ class ModelSpec:
         default_dataset: Dataset tried for `--data demo`.
         datasets: Dataset plugins of others that it can train on too (`"midi-folder"`).
         data_folder: Folder below the data root's `raw/` where this model's data lies.
-        export_formats: Exporters known to support it, in the order of `--all`.
+        export_formats: Exporters tried by `--all`, in this order; one that can't carry the network says so.
     """
 
     name: str
@@ -109,7 +109,7 @@ class ModelSpec:
     default_dataset: str = ""
     datasets: tuple[str, ...] = ()
     data_folder: str = ""
-    export_formats: tuple[str, ...] = ("onnx", "torchscript")
+    export_formats: tuple[str, ...] = ("onnx", "torchscript", "rtneural")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kelly_core.chain import Chain
 from kelly_core.config import TrainConfig
 from kelly_core.contract import Pooling, StateInfo, TensorInfo
 from kelly_core.data import Dataset, Problem
@@ -123,10 +124,12 @@ class Task(ABC, Generic[ConfigT]):
     Class attributes:
         monitor: Validation metric that chooses the epoch, one of `metrics()`, or `"loss"`.
         monitor_mode: Whether more or less of it is better.
+        chain_setting: Setting with which the network is a chain of layers (`"architecture_type=lstm"`).
     """
 
     monitor: ClassVar[str] = "loss"
     monitor_mode: ClassVar[Literal["min", "max"]] = "min"
+    chain_setting: ClassVar[str] = ""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -190,6 +193,21 @@ class Task(ABC, Generic[ConfigT]):
     def export_module(self, model: nn.Module) -> nn.Module:
         """What is exported: takes the contract's inputs in order, returns its outputs in order."""
         return model
+
+    def chain(self, model: nn.Module) -> Chain | None:
+        """The network as a chain of layers computed frame by frame, for formats that know nothing else.
+
+        Optional. `kelly_core.chain.layers_of` turns torch modules into layers; normalisation, bounds and
+        scaling go in as layers too (`BatchNorm.affine`, `clamp`), so that the chain computes what
+        `export_module` computes. Its `ChainInfo` says which tensors of `interface` a frame is made of.
+
+        Returns:
+            None where the configured network isn't a chain; `chain_setting` then names one that is.
+
+        Raises:
+            FormatError: A layer is none that a chain carries.
+        """
+        return None
 
     def baselines(self, sources: Mapping[str, Source], on: str) -> dict[str, Predictions]:
         """Trivial and classical predictors fitted on `sources["train"]`, predicting split `on`."""

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kelly_core.contract import StateInfo, TensorInfo
+from kelly_core.chain import Chain
+from kelly_core.contract import ChainInfo, ChainTensor, StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_dynamics.baselines import baselines
@@ -36,6 +37,7 @@ class DynamicsTask(Task[DynamicsConfig]):
 
     monitor: ClassVar[str] = "velocity_mae"
     monitor_mode: ClassVar[Literal["min", "max"]] = "min"
+    chain_setting: ClassVar[str] = "architecture_type=mlp"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -142,6 +144,14 @@ class DynamicsTask(Task[DynamicsConfig]):
     def export_module(self, model: nn.Module) -> nn.Module:
         """The network itself; `tcn` with its state at the interface."""
         return TcnStep(model) if isinstance(model, DynamicsTcn) else model
+
+    def chain(self, model: nn.Module) -> Chain | None:
+        """`mlp`, a note as a frame, normalisation and bounds included; `tcn` adds layers up on the way."""
+        if not isinstance(model, DynamicsMlp):
+            return None
+        notes, answers = ChainTensor(name="input", size=len(self.columns)), len(OUTPUTS)
+        outputs = [ChainTensor(name="output", size=answers)]
+        return Chain(model.chain_layers(), ChainInfo(time="notes", inputs=[notes], outputs=outputs))
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """Runs of notes, spread over the source."""

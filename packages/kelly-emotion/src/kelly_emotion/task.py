@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kelly_core.contract import Pooling, StateInfo, TensorInfo
+from kelly_core.chain import Chain
+from kelly_core.contract import ChainInfo, ChainState, ChainTensor, Pooling, StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.features.audio import FEATURE_VERSION, MelConfig
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
@@ -42,6 +43,7 @@ class EmotionTask(Task[EmotionConfig]):
 
     monitor: ClassVar[str] = "uar"
     monitor_mode: ClassVar[Literal["min", "max"]] = "max"
+    chain_setting: ClassVar[str] = "architecture_type=streaming"
 
     @cached_property
     def mel_config(self) -> MelConfig:
@@ -207,6 +209,20 @@ class EmotionTask(Task[EmotionConfig]):
     def export_module(self, model: nn.Module) -> nn.Module:
         """The network itself; `streaming` with its state at the interface."""
         return StreamingChunk(model) if isinstance(model, EmotionStreaming) else model
+
+    def chain(self, model: nn.Module) -> Chain | None:
+        """`streaming`, a mel frame in, the numbers that the host pools out; the others see whole windows."""
+        if not isinstance(model, EmotionStreaming):
+            return None
+        layers = model.chain_layers()
+        memories = [f"state_{at}" for at in range(len(model.layers))]
+        info = ChainInfo(
+            time="frames",
+            inputs=[ChainTensor(name="input", size=layers[0].inputs)],
+            outputs=[ChainTensor(name="output", size=layers[-1].outputs)],
+            state=[ChainState(name=name, axes=[2, 1, 0]) for name in memories],
+        )
+        return Chain(layers, info)
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """Centred windows of the first clips, spread over the source."""

@@ -30,4 +30,11 @@ def kelly_exporters() -> list[ExporterSpec]:
             modules=("torch",),
             install_hint="pip install kelly-export",
         ),
+        ExporterSpec(
+            "rtneural",
+            "RTNeural JSON, for the C++ engine of audio plugins; frame by frame",
+            ".json",
+            export=LazyRef("kelly_export.rtneural:export"),
+            open_runner=LazyRef("kelly_export.rtneural:open_runner"),
+        ),
     ]

@@ -11,6 +11,7 @@ from kelly_core.cli import console
 from kelly_core.cli.complete import complete_dataset, complete_exporter, complete_model
 
 if TYPE_CHECKING:
+    from kelly_core.errors import FormatError
     from kelly_core.pipeline.export import ExportResult
     from kelly_core.workspace import Workspace
 
@@ -74,7 +75,12 @@ def command(
     source = example_source(trained, place, host, data, dataset)
     if source is None:
         console.warn("the training data isn't there; comparing on random inputs (--data gives real ones)")
-    results = export_model(trained, place, host, wanted, source, output, host.notifier())
+    refused: list[FormatError] = []
+    notify = host.notifier()
+    collect = refused if every else None
+    results = export_model(trained, place, host, wanted, source, output, notify, collect)
+    for refusal in refused:
+        console.warn(f"left out: {refusal}")
     if output is None:
         _record(place, spec.model_id, results)
     _show(results, place, as_json=json)

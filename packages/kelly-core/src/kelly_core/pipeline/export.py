@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kelly_core.chain import Chain, refusal
 from kelly_core.contract import ArtifactInfo, Contract
-from kelly_core.errors import KellyError, MissingExtraError
+from kelly_core.errors import FormatError, KellyError, MissingExtraError
 from kelly_core.export import ExportBundle
 from kelly_core.pipeline.contract import file_metadata, make_contract, with_golden
 from kelly_core.verify import ParityReport, export_verified, parity_cases, random_inputs
@@ -57,6 +58,7 @@ def export_model(
     source: Source | None = None,
     out_dir: Path | None = None,
     observers: Observers | None = None,
+    refused: list[FormatError] | None = None,
 ) -> list[ExportResult]:
     """Write a model in every format asked for, each only if it computes what the trained model computes.
 
@@ -72,9 +74,11 @@ def export_model(
         source: Real items for parity and golden vectors; None takes seeded random ones.
         out_dir: Another folder; its artefacts and contract don't touch the workspace.
         observers: Told of each artefact.
+        refused: Takes the reasons of formats that can't carry this network; without it they are raised.
 
     Raises:
         PluginError, MissingExtraError: An exporter isn't installed; nothing is written then.
+        FormatError: A format can't carry this network; the others were still tried and are in place.
         ParityError: A format failed; the others were still tried and are in place.
     """
     exporters = [_installed(host, name) for name in dict.fromkeys(formats)]
@@ -92,7 +96,10 @@ def export_model(
         try:
             info, report = export_verified(bundle, exporter, path, cases)
         except KellyError as error:
-            failures.append(error)
+            if refused is not None and isinstance(error, FormatError):
+                refused.append(error)
+            else:
+                failures.append(error)
             continue
         contract = contract.model_copy(update={"artifacts": {**contract.artifacts, exporter.name: info}})
         contract.save(place)
@@ -196,14 +203,29 @@ def _bundle(
     trained: TrainedModel, version: str, source: Source | None
 ) -> tuple[ExportBundle, dict[str, dict[str, NDArray[Any]]]]:
     module = trained.task.export_module(trained.module).eval()
-    bare = make_contract(trained, version)
+    chain = _chain(trained)
+    info = chain.info if isinstance(chain, Chain) else None
+    bare = make_contract(trained, version).model_copy(update={"chain": info})
     if source is not None:
         single, triple = (trained.task.example_inputs(source, batch) for batch in (1, EXAMPLES))
     else:
         single, triple = (random_inputs(bare, batch) for batch in (1, EXAMPLES))
     contract = with_golden(bare, module, single, triple)
     cases = parity_cases(contract, single, triple, trained.task.extreme_inputs())
-    return ExportBundle(module, contract, cases["batch 1"], file_metadata(contract)), cases
+    return ExportBundle(module, contract, cases["batch 1"], file_metadata(contract), chain), cases
+
+
+def _chain(trained: TrainedModel) -> Chain | FormatError:
+    """The network as a chain of layers, or what to say where a format needs one."""
+    setting = trained.task.chain_setting
+    hint = "another format carries it, e.g. onnx"
+    if setting:
+        hint = f"train one that fits, `kelly train {trained.spec.name} --set {setting}`, or export onnx"
+    try:
+        chain = trained.task.chain(trained.module)
+    except FormatError as error:
+        return FormatError(error.message, where=error.where, hint=error.hint or hint)
+    return chain or refusal(trained.task.export_module(trained.module), hint)
 
 
 def _still_valid(place: Path, contract: Contract) -> dict[str, ArtifactInfo]:

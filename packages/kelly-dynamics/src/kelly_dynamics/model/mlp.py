@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from kelly_core.chain import Layer, layers_of
 from kelly_dynamics.model.scale import Scale
 from kelly_dynamics.targets import OUTPUTS
 
@@ -33,6 +34,11 @@ class DynamicsMlp(nn.Module):
         """Outputs in units of the training notes' deviation, unbounded, for the loss; shapes as `forward`."""
         result: Tensor = self.net(self.scale(context))
         return result
+
+    def chain_layers(self) -> list[Layer]:
+        """`forward` for one note, as layers of a chain."""
+        before = self.scale.layers_before()
+        return [*before, *layers_of(self.net, before[-1].outputs, "net"), *self.scale.layers_after()]
 
     def forward(self, context: Tensor) -> Tensor:
         """Describe how to play notes.

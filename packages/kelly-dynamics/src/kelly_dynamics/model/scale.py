@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kelly_core.chain import BatchNorm, Layer, clamp
 from kelly_dynamics.targets import HIGH, LOW, OUTPUTS
+
+LIMIT = 8.0
+"""Largest normalised input."""
 
 
 class Scale(nn.Module):
@@ -40,7 +45,19 @@ class Scale(nn.Module):
 
     def forward(self, context: Tensor) -> Tensor:
         """Inputs in units of the training notes' deviation, at most eight of it; same shape."""
-        return ((context - self.mean) / self.std).clamp(-8.0, 8.0)
+        return ((context - self.mean) / self.std).clamp(-LIMIT, LIMIT)
+
+    def layers_before(self) -> list[Layer]:
+        """`forward` as layers of a chain."""
+        mean, std = self.mean.numpy(), self.std.numpy()
+        normal = BatchNorm(mean, np.ones_like(mean), 1.0 / std, np.zeros_like(mean))
+        limit = np.full(len(mean), LIMIT)
+        return [normal, *clamp(-limit, limit)]
+
+    def layers_after(self) -> list[Layer]:
+        """`units` as layers of a chain."""
+        affine = BatchNorm.affine(self.spread.numpy(), self.centre.numpy())
+        return [affine, *clamp(self.low.numpy(), self.high.numpy())]
 
     def units(self, scaled: Tensor) -> Tensor:
         """Outputs in their units, within their bounds; same shape."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kelly_core.chain import Activation, BatchNorm, Layer, conv2d_of, layers_of
 from kelly_emotion.model.standardize import Standardize
 
 
@@ -151,6 +153,25 @@ class EmotionStreaming(nn.Module):
             rate *= stride if skip else 1
         frames = self.dropout(hidden.squeeze(2)).transpose(1, 2)  # (batch, frames, channels)
         return self.head(frames).transpose(1, 2)
+
+    def chain_layers(self) -> list[Layer]:
+        """`frame_outputs` for one frame, as layers of a chain."""
+        scale = 1.0 / float(self.normalize.std)
+        one = np.ones(1, np.float32)
+        mean = one * float(self.normalize.mean)
+        layers: list[Layer] = [BatchNorm(mean, one, scale * one, 0 * one, features=self.n_mels)]
+        for conv, rows in zip(self.layers, self.rows_in, strict=True):
+            assert isinstance(conv, CausalConv)
+            layer = conv2d_of(
+                conv.weight_layer,
+                rows,
+                stride=conv.stride,
+                dilation=conv.dilation,
+                same=conv.padding != (0, 0),
+                norm=conv.norm,
+            )
+            layers += [layer, Activation("relu", layer.outputs)]
+        return [*layers, *layers_of(self.head, layers[-1].outputs, "head")]
 
     def pool(self, outputs: Tensor) -> Tensor:
         """What the host does over time: mean of the first half plus max of the second.

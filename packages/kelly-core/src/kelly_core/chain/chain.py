@@ -1,0 +1,57 @@
+"""A chain of layers, and how a model's tensors become frames for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kelly_core.chain.layers import Layer
+from kelly_core.contract import ChainInfo
+from kelly_core.errors import FormatError
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A network that takes a frame, a vector, and gives a frame, with some memory of the frames before.
+
+    Attributes:
+        layers: In order; each takes what the one before gives.
+        info: Which tensors of the contract the frames and the memory are made of.
+
+    Raises:
+        FormatError: Sizes don't fit together; names the layer.
+    """
+
+    layers: Sequence[Layer]
+    info: ChainInfo = field(default_factory=ChainInfo)
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise FormatError("the chain has no layer", hint="report this to the model's package")
+        for at, (before, layer) in enumerate(zip(self.layers, self.layers[1:], strict=False), 1):
+            if before.outputs != layer.inputs:
+                raise FormatError(
+                    f"layer {at} ({layer.kind}) takes {layer.inputs} numbers; the one before gives "
+                    f"{before.outputs}",
+                    hint="report this to the model's package",
+                )
+        for side, slots, size in (
+            ("inputs", self.info.inputs, self.layers[0].inputs),
+            ("outputs", self.info.outputs, self.layers[-1].outputs),
+        ):
+            total = sum(slot.size for slot in slots)
+            if slots and total != size:
+                raise FormatError(
+                    f"the {side} of its frames are {total} numbers, the layers have {size}",
+                    hint="report this to the model's package",
+                )
+        if self.info.state and len(self.info.state) != len(self.state):
+            raise FormatError(
+                f"{len(self.info.state)} state tensors are named for {len(self.state)} parts of memory",
+                hint="report this to the model's package",
+            )
+
+    @property
+    def state(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Name and shape of every part of the memory, in the order of the layers: `("2.past", (4, 64))`."""
+        return [(f"{at}.{name}", shape) for at, layer in enumerate(self.layers) for name, shape in layer.state]

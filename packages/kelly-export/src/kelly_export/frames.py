@@ -1,0 +1,118 @@
+"""A contract's tensors as frames for an engine that computes one frame after the other, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly_core.errors import ContractError
+
+if TYPE_CHECKING:
+    from kelly_core.contract import ChainState, ChainTensor, Contract
+    from kelly_core.export import Arrays
+
+Floats = NDArray[np.float32]
+
+
+class FrameEngine(Protocol):
+    """Something that computes frames; see `kelly_export.rtneural.Interpreter`."""
+
+    inputs: int
+    outputs: int
+
+    @property
+    def state(self) -> Sequence[tuple[str, tuple[int, ...]]]:
+        """Name and shape of every part of its memory."""
+        ...
+
+    def reset(self, streams: int) -> list[Floats]:
+        """Memory before the first frame."""
+        ...
+
+    def run(self, frames: Floats, memory: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
+        """(streams, frames, inputs) and memory to (streams, frames, outputs) and memory."""
+        ...
+
+
+class ChainRunner:
+    """A frame engine behind the contract's tensors.
+
+    Memory that no state tensor of the contract holds starts from zeros at every call.
+
+    Args:
+        engine: Computes frames.
+        contract: Has `chain`: how tensors become frames.
+
+    Raises:
+        ContractError: The contract says nothing about frames, or other sizes.
+    """
+
+    def __init__(self, engine: FrameEngine, contract: Contract) -> None:
+        if contract.chain is None:
+            raise ContractError(
+                f"the contract of {contract.model_id!r} doesn't say how its tensors become frames",
+                hint="the file belongs to another model or version; export the model again",
+            )
+        self.engine, self.contract, self.chain = engine, contract, contract.chain
+        parts = len(self.chain.state) or len(engine.state)
+        sizes = [sum(slot.size for slot in slots) for slots in (self.chain.inputs, self.chain.outputs)]
+        if [*sizes, parts] != [engine.inputs, engine.outputs, len(engine.state)]:
+            raise ContractError(
+                f"it makes {engine.outputs} numbers of {engine.inputs}, with {len(engine.state)} parts of "
+                f"memory; the contract says {sizes[1]} of {sizes[0]}, with {parts}",
+                hint="the file belongs to another model or version; export the model again",
+            )
+        self._axes = {info.name: self._time(info.shape) for info in (*contract.inputs, *contract.outputs)}
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Outputs by name. Thread-safe where the engine is."""
+        parts = [_spread(self._frames_first(inputs[slot.name], slot), slot) for slot in self.chain.inputs]
+        frames = np.ascontiguousarray(np.concatenate(parts, axis=2), np.float32)
+        memory = self.engine.reset(len(frames))
+        for at, part in enumerate(self.chain.state):
+            memory[at] = np.ascontiguousarray(_entry(inputs[part.name], part))
+        results, memory = self.engine.run(frames, memory)
+        return self._outputs(results) | self._following(inputs, memory)
+
+    def _time(self, shape: Sequence[int | str]) -> int | None:
+        return shape.index(self.chain.time) if self.chain.time in shape else None
+
+    def _frames_first(self, array: NDArray[Any], slot: ChainTensor) -> NDArray[Any]:
+        """(batch, frames, ...) of any tensor."""
+        axis = self._axes[slot.name]
+        return array[:, None] if axis is None else np.moveaxis(array, axis, 1)
+
+    def _outputs(self, results: Floats) -> dict[str, NDArray[Any]]:
+        shapes = {info.name: info.shape for info in self.contract.outputs}
+        found: dict[str, NDArray[Any]] = {}
+        first = 0
+        for slot in self.chain.outputs:
+            part, axis = results[:, :, first : first + slot.size], self._axes[slot.name]
+            inner = [d for d in shapes[slot.name][1:] if isinstance(d, int)]
+            shaped = part.reshape(*part.shape[:2], *inner)
+            found[slot.name] = shaped[:, -1] if axis is None else np.moveaxis(shaped, 1, axis)
+            first += slot.size
+        return found
+
+    def _following(self, inputs: Arrays, memory: Sequence[Floats]) -> dict[str, NDArray[Any]]:
+        names = {state.name: state.next_name for state in self.contract.state}
+        following = {names[part.name]: np.array(inputs[part.name]) for part in self.chain.state}
+        for part, value in zip(self.chain.state, memory, strict=False):
+            _entry(following[names[part.name]], part)[...] = value
+        return following
+
+
+def _entry(array: NDArray[Any], part: ChainState) -> NDArray[Any]:
+    """The view of a state tensor that is one part of the memory: (batch, ...) in the layer's order."""
+    chosen = array if part.at is None else array[:, part.at]
+    return chosen.transpose(0, *(axis + 1 for axis in part.axes))
+
+
+def _spread(array: NDArray[Any], slot: ChainTensor) -> NDArray[np.float32]:
+    """(batch, frames, size) of a tensor with batch and frames in front."""
+    if slot.one_hot:
+        return np.asarray(array[..., None] == np.arange(slot.size), np.float32)
+    return np.asarray(array.reshape(*array.shape[:2], -1), np.float32)
