@@ -34,14 +34,20 @@ class Report:
     artifact: str
     passed: bool
     max_abs: float = 1e-6
+    not_run: str = ""
 
     def failures(self):
-        return [] if self.passed else ["case 'batch 3', output 'output': differs by 0.5"]
+        return [] if self.passed or self.not_run else ["case 'batch 3', output 'output': differs by 0.5"]
 
 
 def entry(status="trained", formats=("onnx", "torchscript")):
     made = {name: Artifact(file=f"m.{name}", sha256="0" * 64, bytes=1) for name in formats}
     return ModelEntry(id="m", name="em", file=None, format=None, task="t", status=status, artifacts=made)
+
+
+def half(model_id):
+    elsewhere = Report("/models/m.torchscript", False, float("nan"), "it runs on macOS")
+    return [Report("/models/m.onnx", True), elsewhere]
 
 
 def passing(model_id):
@@ -81,6 +87,15 @@ def test_production_needs_an_artefact():
 def test_production_records_what_was_verified():
     made = set_status(Registry(models=[entry()]), "em", "production", passing).models[0].artifacts
     assert all(one.verified and one.verified_at and one.max_abs_diff == 1e-6 for one in made.values())
+
+
+def test_a_file_of_another_platform_neither_hinders_nor_suffices():
+    made = set_status(Registry(models=[entry()]), "em", "production", half).models[0].artifacts
+    assert {name: one.verified for name, one in made.items()} == {"onnx": True, "torchscript": False}
+    with pytest.raises(RegistryError, match="none of its files can be run on this machine"):
+        set_status(
+            Registry(models=[entry(formats=("torchscript",))]), "m", "production", lambda _: half("m")[1:]
+        )
 
 
 def test_only_production_verifies():

@@ -230,7 +230,7 @@ def test_rebuild_takes_the_run_that_the_contract_names(workspace):
 
 def test_rebuild_keeps_production_only_while_its_artefacts_stay(workspace):
     class Passed:
-        passed, max_abs = True, 0.0
+        passed, max_abs, not_run = True, 0.0, ""
 
         def __init__(self, artifact):
             self.artifact = artifact

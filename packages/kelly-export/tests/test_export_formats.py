@@ -110,7 +110,7 @@ def bundle_of(module, state=()):
         golden.append(GoldenVector.of(name, inputs, {"logits": given["logits"]}))
     contract = bare.model_copy(update={"golden": golden})
     metadata = {"labels": '["happy"]', "checkpoint_sha256": "0" * 64}
-    return ExportBundle(module, contract, cases_of(contract)["batch 1"], metadata)
+    return ExportBundle(module, contract, cases_of(contract)["batch 1"].inputs, metadata)
 
 
 def cases_of(contract):
@@ -144,7 +144,7 @@ def test_every_network_passes_the_gate_in_every_format(tmp_path: Path, module, n
     assert report.passed
     assert report.max_abs < 1e-4
     assert {row.case for row in report.rows} == {
-        "batch 1", "batch 3", "frames 147", "batch 2, frames 96", "silence",
+        "batch 1", "batch 3", "frames 147", "batch 2, frames 96", "after another call", "silence",
     }  # fmt: skip
     assert info == ArtifactInfo.of(path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
@@ -245,7 +245,8 @@ def test_verify_passes_good_artefacts(tmp_path: Path, conv):
     workspace = shipped(tmp_path, conv, *EXPORTERS)
     reports = verify_model(workspace, PluginHost(), "toy")
     assert [report.passed for report in reports] == [True, True]
-    assert {row.case for row in reports[0].rows} == {"one", "two, shortened"}
+    both = {"one", "two, shortened"}
+    assert {row.case for row in reports[0].rows} == both | {f"{name}, after another call" for name in both}
     assert verify_onnx_model(str(tmp_path / "models" / "toy.onnx")).passed
 
 

@@ -97,6 +97,11 @@ class ArtifactInfo(StrictModel):
     file: str
     sha256: str
     bytes: int
+    lossy: float = Field(
+        default=0.0,
+        description="largest difference from the trained model that the format may make, as a share of an "
+        "output's largest value or of 1; 0: it computes what the model computes",
+    )
 
     @classmethod
     def of(cls, path: Path) -> ArtifactInfo:

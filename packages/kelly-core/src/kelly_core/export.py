@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,3 +56,16 @@ class Runner(Protocol):
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs by name for inputs by name. Thread-safe."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What can be told of an artefact without running it.
+
+    Attributes:
+        problems: What is wrong, one sentence each.
+        facts: What was found right, for people: `"27 weights are the checkpoint's"`.
+    """
+
+    problems: Sequence[str] = ()
+    facts: Sequence[str] = ()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.errors import ContractError, KellyError, MissingExtraError
-from kelly_core.specs import LazyRef
+from kelly_core.errors import ContractError, KellyError, MissingExtraError, PluginError
+from kelly_core.export import Inspection
+from kelly_core.specs import ExporterSpec, LazyRef
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,12 +35,32 @@ class Runtime:
         open_runner: `open_runner(path, contract, threads) -> Runner`.
         modules: Top-level modules it imports.
         install_hint: Command that brings them.
+        unavailable: `unavailable() -> str`: why it can't run on this machine; empty where it can.
+        inspect: See `kelly_core.specs.ExporterSpec`.
     """
 
     format: str
     open_runner: LazyRef
     modules: tuple[str, ...]
     install_hint: str
+    unavailable: LazyRef | None = None
+    inspect: LazyRef | None = None
+
+    @classmethod
+    def of(cls, spec: ExporterSpec) -> Runtime:
+        """What opens the files of an exporter."""
+        return cls(spec.name, spec.open_runner, spec.modules, spec.install_hint, spec.why_not, spec.inspect)
+
+    def why_not(self) -> str:
+        """Why its files can't be run here, apart from modules to install; empty where they can."""
+        return str(self.unavailable.resolve()()) if self.unavailable is not None else ""
+
+    def inspection(self, path: Path, contract: Contract, module: nn.Module | None) -> Inspection:
+        """What can be told of a file without running it."""
+        if self.inspect is None:
+            return Inspection()
+        found: Inspection = self.inspect.resolve()(path, contract, module)
+        return found
 
     def missing(self) -> list[str]:
         """Modules it needs that are not installed; imports nothing."""
@@ -54,7 +75,7 @@ class Runtime:
             threads: Threads of one inference; 0 leaves the runtime's default.
 
         Raises:
-            MissingExtraError: The runtime is not installed.
+            MissingExtraError: The runtime is not installed, or not for this machine.
             ContractError: The file is missing, damaged, of another kind or of another interface.
         """
         missing = self.missing()
@@ -64,6 +85,11 @@ class Runtime:
                 where=str(path),
                 hint=self.install_hint,
             )
+        why_not = self.why_not()
+        if why_not:
+            raise MissingExtraError(
+                f"{self.format} files can't be run here: {why_not}", where=str(path), hint="use another format"
+            )
         if not path.exists():
             raise ContractError("there is no such file", where=str(path), hint="export the model again")
         runner: Runner = self.open_runner.resolve()(path, contract, threads)
@@ -72,11 +98,13 @@ class Runtime:
 
 _ROOM = "kelly_core.infer.runtimes"
 _TRAIN = "pip install 'kelly-core[train]'"
+_ONNX = "pip install 'kelly-core[onnx]'"
 BUILTIN = {
     runtime.format: runtime
     for runtime in (
-        Runtime(
-            "onnx", LazyRef(f"{_ROOM}.onnx:open_runner"), ("onnxruntime",), "pip install 'kelly-core[onnx]'"
+        *(
+            Runtime(name, LazyRef(f"{_ROOM}.onnx:open_runner"), ("onnxruntime",), _ONNX)
+            for name in ("onnx", "onnx-fp16", "onnx-int8")
         ),
         Runtime("torchscript", LazyRef(f"{_ROOM}.torchscript:open_runner"), ("torch",), _TRAIN),
         Runtime("torch", LazyRef(f"{_ROOM}.torch_checkpoint:open_runner"), ("torch",), _TRAIN),
@@ -99,15 +127,17 @@ def require_torch(what: str) -> None:
 
 
 def runtime_for(name: str, host: PluginHost) -> Runtime:
-    """Core's runtime of this name, else the one that the exporter plugin of this name brings.
+    """The runtime that the exporter plugin of this name brings, else core's own.
 
     Raises:
-        PluginError: There is no such exporter.
+        PluginError: There is neither.
     """
-    if name in BUILTIN:
-        return BUILTIN[name]
-    spec = host.exporter(name)
-    return Runtime(spec.name, spec.open_runner, spec.modules, spec.install_hint)
+    try:
+        return Runtime.of(host.exporter(name))
+    except PluginError:
+        if name in BUILTIN:
+            return BUILTIN[name]
+        raise
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -173,6 +174,13 @@ class ExporterSpec:
         open_runner: `open_runner(path, contract, threads) -> Runner`, what verification and inference call.
         modules: Top-level modules it imports, so that `kelly doctor` can tell whether it works here.
         install_hint: Command that brings them.
+        lossy: Largest difference that the format makes on purpose (quantised weights), as a share of an
+            output's largest value or of 1; 0 for a format that computes what the model computes.
+        why_not: `why_not() -> str`: why its files can't be run on this machine, empty where they can. Such a
+            file is inspected, never said to have passed.
+        inspect: `inspect(path, contract, module | None) -> kelly_core.export.Inspection`: what can be told
+            without running the file, e.g. whether every weight is the trained module's.
+        code: Language -> `write(contract, path) -> None`: source code that loads its files, for `--code`.
     """
 
     name: str
@@ -182,6 +190,10 @@ class ExporterSpec:
     open_runner: LazyRef
     modules: tuple[str, ...] = ()
     install_hint: str = ""
+    lossy: float = 0.0
+    why_not: LazyRef | None = None
+    inspect: LazyRef | None = None
+    code: Mapping[str, LazyRef] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,13 +112,14 @@ def _show(results: list[ExportResult], place: Workspace, *, as_json: bool) -> No
         console.print_json({"exports": rows})
         return
     console.table(
-        ("format", "file", "size", "largest difference", "cases"),
+        ("format", "file", "size", "parity", "largest difference", "cases"),
         [
             (
                 result.format,
                 place.relative(result.path),
                 f"{result.info.bytes / 1024:.0f} KiB",
-                f"{result.report.max_abs:.1e}",
+                result.report.verdict,
+                "-" if result.report.not_run else f"{result.report.max_abs:.1e}",
                 len({row.case for row in result.report.rows}),
             )
             for result in results

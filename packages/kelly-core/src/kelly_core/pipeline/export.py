@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from kelly_core.contract import ArtifactInfo, Contract
 from kelly_core.errors import FormatError, KellyError, MissingExtraError
 from kelly_core.export import ExportBundle
 from kelly_core.pipeline.contract import file_metadata, make_contract, with_golden
-from kelly_core.verify import ParityReport, export_verified, parity_cases, random_inputs
+from kelly_core.verify import Case, ParityReport, export_verified, parity_cases, random_inputs
 
 if TYPE_CHECKING:
     from kelly_core.checkpoint import TrainedModel
@@ -187,7 +187,12 @@ def entry_with_exports(
 
     folder = workspace.models
     made = {
-        result.format: artifact(folder, result.path, verified=True, max_abs_diff=result.report.max_abs)
+        result.format: artifact(
+            folder,
+            result.path,
+            verified=result.report.passed,
+            max_abs_diff=result.report.max_abs if result.report.passed else None,
+        )
         for result in results
     }
     kept = {
@@ -199,9 +204,7 @@ def entry_with_exports(
     return changed(with_artifacts(entry, {**kept, **made}), contract=reference)
 
 
-def _bundle(
-    trained: TrainedModel, version: str, source: Source | None
-) -> tuple[ExportBundle, dict[str, dict[str, NDArray[Any]]]]:
+def _bundle(trained: TrainedModel, version: str, source: Source | None) -> tuple[ExportBundle, dict[str, Case]]:
     module = trained.task.export_module(trained.module).eval()
     chain = _chain(trained)
     info = chain.info if isinstance(chain, Chain) else None
@@ -212,7 +215,7 @@ def _bundle(
         single, triple = (random_inputs(bare, batch) for batch in (1, EXAMPLES))
     contract = with_golden(bare, module, single, triple)
     cases = parity_cases(contract, single, triple, trained.task.extreme_inputs())
-    return ExportBundle(module, contract, cases["batch 1"], file_metadata(contract), chain), cases
+    return ExportBundle(module, contract, cases["batch 1"].inputs, file_metadata(contract), chain), cases
 
 
 def _chain(trained: TrainedModel) -> Chain | FormatError:
@@ -239,7 +242,8 @@ def _still_valid(place: Path, contract: Contract) -> dict[str, ArtifactInfo]:
     return {
         name: info
         for name, info in old.artifacts.items()
-        if (place.parent / info.file).exists() and ArtifactInfo.of(place.parent / info.file) == info
+        if (place.parent / info.file).exists()
+        and ArtifactInfo.of(place.parent / info.file).sha256 == info.sha256
     }
 
 

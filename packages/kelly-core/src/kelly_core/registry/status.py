@@ -54,6 +54,11 @@ class Verdict(Protocol):
         ...
 
     @property
+    def not_run(self) -> str:
+        """Why it can't be run on this machine; empty where it was."""
+        ...
+
+    @property
     def max_abs(self) -> float:
         """Largest absolute difference of outputs."""
         ...
@@ -148,15 +153,19 @@ def _verified(entry: ModelEntry, verify: Verify) -> ModelEntry:
         verdict = verdicts.get(Path(made.file).name)
         if verdict is None:
             lines.append(f"{made.file}: was not verified")
+        elif verdict.not_run and not verdict.failures():
+            continue  # of another platform; it keeps what is known of it, and others have to verify
         elif not verdict.passed:
             lines.append(f"{made.file}: {'; '.join(verdict.failures()) or 'failed'}")
         else:
             difference = verdict.max_abs if math.isfinite(verdict.max_abs) else None
             proof = {"verified": True, "verified_at": now(), "max_abs_diff": difference}
             artifacts[name] = made.model_copy(update=proof)
+    if not lines and not artifacts:
+        lines.append("none of its files can be run on this machine")
     if lines:
         raise RegistryError(
             f"model {entry.id!r} stays {entry.status!r}: not every artefact verifies:\n  " + "\n  ".join(lines),
             hint=f"export it again: `kelly export {entry.name or entry.id}`",
         )
-    return changed(entry, status="production", artifacts=artifacts, updated_at=now())
+    return changed(entry, status="production", artifacts={**entry.artifacts, **artifacts}, updated_at=now())

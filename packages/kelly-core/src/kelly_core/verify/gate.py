@@ -6,25 +6,28 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelly_core.contract import ArtifactInfo
 from kelly_core.errors import KellyError, ParityError
 from kelly_core.runtime import ModuleRunner, Runtime
-from kelly_core.verify.cases import ranked_outputs
+from kelly_core.verify.cases import Case, ranked_outputs
 from kelly_core.verify.parity import TOLERANCE, ParityReport, check_parity
 
 if TYPE_CHECKING:
     from kelly_core.export import Arrays, ExportBundle
     from kelly_core.specs import ExporterSpec
 
+TRAINED = "trained model"
+
 
 def export_verified(
     bundle: ExportBundle,
     exporter: ExporterSpec,
     path: Path,
-    cases: Mapping[str, Arrays],
+    cases: Mapping[str, Case | Arrays],
     tolerance: float = TOLERANCE,
 ) -> tuple[ArtifactInfo, ParityReport]:
     """Export beside `path`, compare with the module on every case, and only then move into place.
@@ -35,10 +38,14 @@ def export_verified(
         bundle: The trained module and its contract.
         exporter: The format.
         path: Where the artefact shall lie.
-        cases: Inputs by name, by case.
+        cases: What to run, by name.
         tolerance: Largest allowed absolute difference.
 
+    A file that can't be run on this machine is kept if inspecting it finds nothing wrong; its report then says
+    that it was not run, and never that it passed.
+
     Raises:
+        FormatError: The format can't carry this network; says why.
         ParityError: The artefact computes something else, has other files beside it, or can't be written;
             names case, output and difference.
     """
@@ -46,19 +53,38 @@ def export_verified(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         part = Path(folder) / path.name
         _write(bundle, exporter, part, path)
-        runtime = Runtime(exporter.name, exporter.open_runner, exporter.modules, exporter.install_hint)
-        runner = runtime.open(part, bundle.contract)
-        report = check_parity(
-            ModuleRunner(bundle.module, bundle.contract),
-            runner,
-            cases,
-            tolerance,
-            ranked=ranked_outputs(bundle.contract),
-            artifact=str(path),
-        ).require()
-        info = ArtifactInfo.of(part)
+        report = _checked(bundle, exporter, part, cases, tolerance)
+        report = replace(report, artifact=str(path)).require()
+        info = ArtifactInfo.of(part).model_copy(update={"lossy": exporter.lossy})
         _move(part, path)
     return info, report
+
+
+def _checked(
+    bundle: ExportBundle,
+    exporter: ExporterSpec,
+    part: Path,
+    cases: Mapping[str, Case | Arrays],
+    tolerance: float,
+) -> ParityReport:
+    runtime = Runtime.of(exporter)
+    found = runtime.inspection(part, bundle.contract, bundle.module)
+    why_not = runtime.why_not()
+    if why_not:
+        return ParityReport(
+            str(part), TRAINED, (), tuple(found.problems), why_not, tuple(found.facts), exporter.lossy
+        )
+    report = check_parity(
+        ModuleRunner(bundle.module, bundle.contract),
+        runtime.open(part, bundle.contract),
+        cases,
+        tolerance,
+        lossy=exporter.lossy,
+        ranked=ranked_outputs(bundle.contract),
+        artifact=str(part),
+        against=TRAINED,
+    )
+    return replace(report, problems=tuple(found.problems), facts=tuple(found.facts))
 
 
 def _write(bundle: ExportBundle, exporter: ExporterSpec, part: Path, path: Path) -> None:

@@ -2,59 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from kelly_core.contract import ArtifactInfo, Contract
 from kelly_core.errors import ContractError, KellyError
-from kelly_core.runtime import BUILTIN, Runtime, runtime_for
-from kelly_core.verify.cases import from_reset, parity_cases, random_inputs, ranked_outputs
-from kelly_core.verify.parity import ParityReport, check_parity, compare
+from kelly_core.export import Inspection
+from kelly_core.runtime import BUILTIN, ModuleRunner, Runtime, runtime_for
+from kelly_core.verify.cases import Case, parity_cases, random_inputs, ranked_outputs
+from kelly_core.verify.golden import golden_rows
+from kelly_core.verify.parity import ParityReport, check_parity
 
 if TYPE_CHECKING:
-    from kelly_core.export import Arrays, Runner
+    from torch import nn
+
+    from kelly_core.export import Arrays
     from kelly_core.plugins import PluginHost
     from kelly_core.workspace import Workspace
 
 CONTRACT_SUFFIX = ".contract.json"
 
 
-def verify_artifact(path: Path, workspace: Workspace, host: PluginHost) -> ParityReport:
+@dataclass(frozen=True)
+class Evidence:
+    """The trained network of a contract, and what to run on it.
+
+    Attributes:
+        module: In evaluation mode; takes the contract's feeds, gives its fetches.
+        cases: What to run, by name.
+        inputs: What kind of inputs these are, for people: `"random inputs"`.
+    """
+
+    module: nn.Module
+    cases: Mapping[str, Case | Arrays]
+    inputs: str
+
+
+FindEvidence = Callable[[Contract], Evidence | None]
+"""The evidence for a contract; None where its checkpoint isn't there."""
+
+
+def verify_artifact(
+    path: Path, workspace: Workspace, host: PluginHost, evidence: FindEvidence | None = None
+) -> ParityReport:
     """Re-check an artefact: checksum, interface, golden vectors, and the checkpoint if it is at hand.
 
     Args:
         path: The artefact.
         workspace: Where checkpoints lie, and contracts when none lies beside the artefact.
         host: Where runtimes of foreign formats are found.
+        evidence: Finds the trained network and inputs; by default the checkpoint, on random inputs.
 
     Returns:
-        The report; a file that is damaged or doesn't open is a problem in it, not an exception.
+        The report; a file that is damaged or doesn't open is a problem in it, not an exception, and one whose
+        runtime isn't here is not run.
 
     Raises:
         ContractError: There is no such file, or no contract that names it.
-        MissingExtraError: The format's runtime isn't installed.
     """
     if not path.exists():
         raise ContractError("there is no such file", where=str(path), hint="check the name")
     contract, name = _contract_of(path, workspace)
-    report = check_golden(path, contract, runtime_for(name, host))
-    checkpoint = workspace.checkpoints(contract.model_id) / "best.pt"
-    if report.passed and checkpoint.is_file() and find_spec("torch") is not None:
-        report = _with_checkpoint(report, path, contract, runtime_for(name, host), checkpoint)
-    return report
+    runtime = runtime_for(name, host)
+    found = evidence(contract) if evidence is not None else random_evidence(workspace, contract)
+    report = check_golden(path, contract, runtime, found.module if found is not None else None)
+    if found is None or report.failed or report.not_run:
+        return report
+    more = check_parity(
+        ModuleRunner(found.module, contract),
+        runtime.open(path, contract),
+        found.cases,
+        lossy=report.lossy,
+        ranked=ranked_outputs(contract),
+    )
+    reference = f"golden vectors and checkpoint ({found.inputs})"
+    return replace(report, reference=reference, rows=[*report.rows, *more.rows])
 
 
-def verify_model(workspace: Workspace, host: PluginHost, model_id: str) -> list[ParityReport]:
+def verify_model(
+    workspace: Workspace, host: PluginHost, model_id: str, evidence: FindEvidence | None = None
+) -> list[ParityReport]:
     """Re-check every artefact that the model's contract names.
 
     Raises:
         ContractError: There is no contract, or it names no artefact.
-        MissingExtraError: A format's runtime isn't installed.
     """
     place = workspace.contract(model_id)
     contract = Contract.load(place)
@@ -68,39 +102,62 @@ def verify_model(workspace: Workspace, host: PluginHost, model_id: str) -> list[
     for info in contract.artifacts.values():
         path = workspace.models / info.file
         if path.exists():
-            reports.append(verify_artifact(path, workspace, host))
+            reports.append(verify_artifact(path, workspace, host, evidence))
         else:
             reports.append(ParityReport(str(path), "contract", (), ("the file is missing",)))
     return reports
 
 
-def check_golden(path: Path, contract: Contract, runtime: Runtime) -> ParityReport:
-    """Compare an artefact with its contract: checksum, tensor names, golden vectors.
+def check_golden(
+    path: Path, contract: Contract, runtime: Runtime, module: nn.Module | None = None
+) -> ParityReport:
+    """Compare an artefact with its contract: checksum, what inspection tells, tensor names, golden vectors.
 
-    Raises:
-        MissingExtraError: The runtime isn't installed.
+    Args:
+        path: The artefact.
+        contract: What it promises.
+        runtime: What opens it.
+        module: The trained network, for inspection; None where it isn't at hand.
     """
-    report = ParityReport(str(path), "golden vectors", (), _checksum_problems(path, contract))
+    lossy = next((info.lossy for info in contract.artifacts.values() if info.file == path.name), 0.0)
+    report = ParityReport(str(path), "golden vectors", (), _checksum_problems(path, contract), lossy=lossy)
+    missing = runtime.missing()
+    if missing:
+        return replace(report, not_run=f"it needs {' and '.join(missing)}, which isn't installed")
+    found = _inspection(path, contract, runtime, module)
+    report = replace(report, problems=(*report.problems, *found.problems), facts=tuple(found.facts))
+    why_not = runtime.why_not()
+    if why_not:
+        return replace(report, not_run=why_not)
     try:
         runner = runtime.open(path, contract)
     except ContractError as error:
         return replace(report, problems=(*report.problems, error.message))
-    golden = contract.golden_arrays()
-    if not golden:
+    rows = golden_rows(contract, runner, lossy)
+    if not rows:
         return replace(report, problems=(*report.problems, "the contract holds no golden vectors"))
-    ranked = ranked_outputs(contract)
-    rows = []
-    for case, (inputs, outputs) in golden.items():
-        given = _outputs(runner, from_reset(contract, inputs))
-        rows += compare(case, outputs, {name: given[name] for name in outputs if name in given}, ranked=ranked)
     return replace(report, rows=rows)
 
 
-def _outputs(runner: Runner, inputs: Arrays) -> Mapping[str, NDArray[Any]]:
+def random_evidence(workspace: Workspace, contract: Contract) -> Evidence | None:
+    """The checkpoint, if it is the one that the contract describes, and seeded random inputs."""
+    checkpoint = workspace.checkpoints(contract.model_id) / "best.pt"
+    if not checkpoint.is_file() or find_spec("torch") is None:
+        return None
     try:
-        return runner.run(inputs)
-    except Exception:  # noqa: BLE001 - any failure of a foreign runtime is a finding: every output is missing
-        return {}
+        reference: Any = BUILTIN["torch"].open(checkpoint, contract)
+    except KellyError:
+        return None  # trained on since, or the model's package isn't installed: the golden vectors decide
+    cases = parity_cases(contract, random_inputs(contract, 1), random_inputs(contract, 3))
+    named = {f"random, {name}": case for name, case in cases.items()}
+    return Evidence(reference.module, named, "random inputs")
+
+
+def _inspection(path: Path, contract: Contract, runtime: Runtime, module: nn.Module | None) -> Inspection:
+    try:
+        return runtime.inspection(path, contract, module)
+    except KellyError as error:
+        return Inspection((error.message,))
 
 
 def _checksum_problems(path: Path, contract: Contract) -> tuple[str, ...]:
@@ -111,20 +168,6 @@ def _checksum_problems(path: Path, contract: Contract) -> tuple[str, ...]:
     if path.name not in known:
         return ("the contract doesn't name this file; it is of an earlier export",)
     return (f"its checksum {actual[:12]}… differs from the contract's {known[path.name][:12]}…",)
-
-
-def _with_checkpoint(
-    report: ParityReport, path: Path, contract: Contract, runtime: Runtime, checkpoint: Path
-) -> ParityReport:
-    """Add rows on fresh random inputs against the checkpoint, if it is the one the contract describes."""
-    try:
-        reference = BUILTIN["torch"].open(checkpoint, contract)
-    except KellyError:
-        return report  # trained on since, or the model's package isn't installed: the golden vectors decide
-    cases = parity_cases(contract, random_inputs(contract, 1), random_inputs(contract, 3))
-    cases = {f"random, {name}": inputs for name, inputs in cases.items()}
-    more = check_parity(reference, runtime.open(path, contract), cases, ranked=ranked_outputs(contract))
-    return replace(report, reference="golden vectors and checkpoint", rows=[*report.rows, *more.rows])
 
 
 def _contract_of(path: Path, workspace: Workspace) -> tuple[Contract, str]:
