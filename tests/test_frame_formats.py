@@ -15,9 +15,13 @@ from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import ModuleRunner, runtime_for
 from kelly_core.workspace import Workspace
+from kelly_export.cpp import why_not
 
 torch.set_num_threads(1)
-FORMATS = ["rtneural"]
+FORMATS = [
+    "rtneural",
+    pytest.param("cpp", marks=pytest.mark.skipif(bool(why_not()), reason=f"not run here: {why_not()}")),
+]
 FRAMES = 500
 
 
@@ -125,7 +129,7 @@ def test_networks_that_are_no_chain_are_refused(tmp_path, name, settings, words,
     one, workspace, host = trained(tmp_path, name, **settings)
     with pytest.raises(FormatError, match=words):
         export_model(one, workspace, host, [form])
-    assert not list(workspace.models.glob(f"{one.spec.model_id}.json"))
+    assert not workspace.artifact(one.spec.model_id, host.exporter(form).suffix).exists()
     refused = []
     assert export_model(one, workspace, host, [form], refused=refused) == []
     assert len(refused) == 1

@@ -110,7 +110,7 @@ class ModelSpec:
     default_dataset: str = ""
     datasets: tuple[str, ...] = ()
     data_folder: str = ""
-    export_formats: tuple[str, ...] = ("onnx", "torchscript", "rtneural")
+    export_formats: tuple[str, ...] = ("onnx", "torchscript", "rtneural", "cpp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,4 +37,12 @@ def kelly_exporters() -> list[ExporterSpec]:
             export=LazyRef("kelly_export.rtneural:export"),
             open_runner=LazyRef("kelly_export.rtneural:open_runner"),
         ),
+        ExporterSpec(
+            "cpp",
+            "C++17 header with the weights inside, no dependency; frame by frame",
+            ".hpp",
+            export=LazyRef("kelly_export.cpp:export"),
+            open_runner=LazyRef("kelly_export.cpp:open_runner"),
+            why_not=LazyRef("kelly_export.cpp:why_not"),
+        ),
     ]

@@ -82,9 +82,11 @@ def _conv2d(layer: Conv2d, x: Floats, past: Floats | None = None) -> tuple[Float
     shape = (len(x), layer.features, layer.channels[0])
     taps, kept = _heard(x.reshape(shape), past, layer.dilation)  # (streams, time, features, in)
     time, size, inputs, outputs = layer.weight.shape
-    padded = np.pad(taps, ((0, 0), (0, 0), layer.padding, (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=2)[:, :, :: layer.stride]
-    columns = windows.transpose(0, 2, 1, 4, 3).reshape(-1, time * size * inputs)
+    before, after = layer.padding
+    padded = np.zeros((len(x), time, before + layer.features + after, inputs), np.float32)
+    padded[:, :, before : before + layer.features] = taps
+    under = np.arange(layer.features_out)[:, None] * layer.stride + np.arange(size)
+    columns = padded[:, :, under].swapaxes(1, 2).reshape(-1, time * size * inputs)
     out = columns @ layer.weight.reshape(-1, outputs) + layer.bias
     return (out.reshape(len(x), -1), *kept)
 
