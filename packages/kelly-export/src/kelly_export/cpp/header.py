@@ -147,7 +147,11 @@ def _model(layers: Sequence[Layer], parts: Sequence[_Part]) -> str:
     starts = np.cumsum([0, *sizes])
     saves = [f"{name}.save(state + {start});" for name, start in zip(kept, starts, strict=False)]
     loads = [f"{name}.load(state + {start});" for name, start in zip(kept, starts, strict=False)]
+    calls = _lines(_calls(parts))
     members = [f"detail::{part.kernel} layer_{at}_;" for at, part in enumerate(parts) if part.state]
+    # A compiler may complain of a buffer that nothing uses.
+    members += [f"alignas(64) float {name}[{scratch}];" for name in ("first_", "second_") if name in calls]
+    private = "".join(f"    {member}\n" for member in members)
     state = "float* state" if kept else "float*"
     return f"""\
 // The network with its memory. Nothing is allocated, locked or thrown; one object follows one stream.
@@ -163,17 +167,14 @@ public:
     void reset() noexcept {{{_lines(f"{name}.reset();" for name in kept)}}}
 
     // Compute one frame. `output` must not overlap `input`.
-    void process(const float* input, float* output) noexcept {{{_lines(_calls(parts))}}}
+    void process(const float* input, float* output) noexcept {{{calls}}}
 
     // What it remembers, as `state_size` numbers: to fork a stream, or to go on with one later.
     void save({state}) const noexcept {{{_lines(saves)}}}
     void load(const {state}) noexcept {{{_lines(loads)}}}
 
 private:
-{"".join(f"    {member}{chr(10)}" for member in members)}\
-    alignas(64) float first_[{scratch}];
-    alignas(64) float second_[{scratch}];
-}};
+{private}}};
 """
 
 
