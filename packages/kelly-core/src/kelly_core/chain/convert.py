@@ -103,7 +103,7 @@ def refusal(module: nn.Module, hint: str) -> FormatError:
     """Why a network whose task gives no chain can't be one: its first layer that no chain has, by name."""
     carried = {*_MAKERS, *_PLAIN, *_NOTHING, "Conv2d", "BatchNorm2d", "Sequential", "ModuleList"}
     for name, layer in module.named_modules():
-        if not next(layer.children(), None) and type(layer).__name__ not in carried:
+        if type(layer).__module__.startswith("torch.nn.") and type(layer).__name__ not in carried:
             return FormatError(_reason(name, layer, ""), hint=hint)
     return FormatError(
         f"{type(module).__name__} isn't a chain of layers that is computed frame by frame", hint=hint
