@@ -110,7 +110,7 @@ class ModelSpec:
     default_dataset: str = ""
     datasets: tuple[str, ...] = ()
     data_folder: str = ""
-    export_formats: tuple[str, ...] = ("onnx", "torchscript", "rtneural", "cpp")
+    export_formats: tuple[str, ...] = ("onnx", "torchscript", "rtneural", "cpp", "coreml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,8 @@ class ExporterSpec:
             file is inspected, never said to have passed.
         inspect: `inspect(path, contract, module | None) -> kelly_core.export.Inspection`: what can be told
             without running the file, e.g. whether every weight is the trained module's.
-        code: Language -> `write(contract, path) -> None`: source code that loads its files, for `--code`.
+        code: Language -> `write(contract, folder) -> list[pathlib.Path]`: writes source code for programs that
+            use its files, into the folder where they lie, for `kelly export --code LANGUAGE`.
     """
 
     name: str

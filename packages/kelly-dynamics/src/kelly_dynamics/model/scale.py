@@ -61,4 +61,5 @@ class Scale(nn.Module):
 
     def units(self, scaled: Tensor) -> Tensor:
         """Outputs in their units, within their bounds; same shape."""
-        return (scaled * self.spread + self.centre).clamp(self.low, self.high)
+        value = scaled * self.spread + self.centre
+        return torch.maximum(torch.minimum(value, self.high), self.low)  # Core ML has no clamp by tensors

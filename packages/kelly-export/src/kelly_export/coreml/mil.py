@@ -1,0 +1,124 @@
+"""What an ML program's operations give, computed one by one with torch in fp32.
+
+This is not Core ML: it tells whether the program that was written is the network that was trained, on machines
+that can't run it. Operations and their arguments are those of Core ML Tools' MIL reference (version 9).
+fp16 constants have their rounded values; between operations values are rounded where the program casts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kelly_core.contract import BATCH
+from kelly_core.errors import ContractError
+from kelly_export.coreml.mil_ops import OPS
+
+if TYPE_CHECKING:
+    from kelly_core.contract import Contract
+    from kelly_core.export import Arrays
+
+
+class MilRunner:
+    """An ML program as a runner; batches item by item.
+
+    Args:
+        program: `coremltools.converters.mil.Program`.
+        contract: Names of what goes in and comes out.
+    """
+
+    def __init__(self, program: Any, contract: Contract) -> None:
+        self.block = program.functions["main"]
+        self.contract = contract
+        self.constants: dict[str, Any] = {}
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Outputs by name.
+
+        Raises:
+            ContractError: The program has an operation that isn't known here, or no such output.
+        """
+        return run_items(self._one, inputs, self.contract)
+
+    def _one(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        values: dict[str, Any] = {name: _tensor(array) for name, array in inputs.items()}
+        with torch.inference_mode():
+            _run_block(self.block, values)
+        missing = [info.name for info in self.contract.fetches if info.name not in values]
+        if missing:
+            raise ContractError(f"it gives no {', '.join(missing)}", hint="export the model again")
+        return {info.name: values[info.name].numpy().astype(info.dtype) for info in self.contract.fetches}
+
+
+def run_items(
+    one: Callable[[Arrays], dict[str, NDArray[Any]]], inputs: Arrays, contract: Contract
+) -> dict[str, NDArray[Any]]:
+    """Run a function of single items over a batch and join what it gives."""
+    feeds, fetches = ({info.name: info for info in side} for side in (contract.feeds, contract.fetches))
+    size = next((inputs[n].shape[i.shape.index(BATCH)] for n, i in feeds.items() if BATCH in i.shape), 1)
+    given = []
+    for at in range(size):
+        item = {
+            name: np.take(array, [at], feeds[name].shape.index(BATCH)) if BATCH in feeds[name].shape else array
+            for name, array in inputs.items()
+        }
+        given.append(one(item))
+    return {
+        name: np.concatenate([g[name] for g in given], info.shape.index(BATCH))
+        if BATCH in info.shape
+        else given[-1][name]
+        for name, info in fetches.items()
+    }
+
+
+def _run_block(block: Any, values: dict[str, Any]) -> None:
+    for op in block.operations:
+        if op.op_type == "const":
+            values[op.outputs[0].name] = _constant(op.outputs[0].val)
+        elif op.op_type == "while_loop":
+            _run_loop(op, values)
+        else:
+            compute = OPS.get(op.op_type)
+            if compute is None:
+                raise ContractError(f"its operation {op.op_type!r} is not known here", hint="check it on macOS")
+            args = {name: _argument(given, values) for name, given in op.inputs.items() if given is not None}
+            result = compute(args)
+            for var, value in zip(op.outputs, result if isinstance(result, tuple) else (result,), strict=True):
+                values[var.name] = value
+
+
+def _run_loop(op: Any, values: dict[str, Any]) -> None:
+    condition, body = op.blocks
+    carried = [_argument(var, values) for var in op.inputs["loop_vars"]]
+    while True:
+        values.update({var.name: value for var, value in zip(condition.inputs, carried, strict=True)})
+        _run_block(condition, values)
+        if not bool(values[condition.outputs[0].name]):
+            break
+        values.update({var.name: value for var, value in zip(body.inputs, carried, strict=True)})
+        _run_block(body, values)
+        carried = [values[var.name] for var in body.outputs]
+    values.update({var.name: value for var, value in zip(op.outputs, carried, strict=True)})
+
+
+def _argument(given: Any, values: dict[str, Any]) -> Any:
+    if isinstance(given, (tuple, list)):
+        return [_argument(one, values) for one in given]
+    return values[given.name] if given.name in values else _constant(given.val)
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _tensor(np.asarray(value))
+    return value
+
+
+def _tensor(array: NDArray[Any]) -> Any:
+    if array.dtype.kind in "US":
+        return array.item() if array.ndim == 0 else array.tolist()
+    tensor = torch.tensor(array)
+    return tensor.float() if tensor.is_floating_point() else tensor

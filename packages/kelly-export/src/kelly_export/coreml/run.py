@@ -1,0 +1,49 @@
+"""Core ML itself, on macOS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly_core.runtime import check_names, opening
+from kelly_export.coreml.convert import LABEL, PROBABILITIES
+from kelly_export.coreml.mil import run_items
+from kelly_export.coreml.tools import quiet
+
+if TYPE_CHECKING:
+    from kelly_core.contract import Contract
+    from kelly_core.export import Arrays
+
+
+class CoreMlRunner:
+    """A loaded model. Batches item by item: the file takes one."""
+
+    def __init__(self, path: Path, contract: Contract) -> None:
+        self.contract = contract
+        with opening(path, "Core ML"), quiet() as ct:
+            # The CPU computes in fp32; GPU and Neural Engine would round fp32 programs to fp16.
+            self.model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit.CPU_ONLY)
+        description = self.model.get_spec().description
+        given = [f.name for f in description.output if f.name not in {LABEL, PROBABILITIES}]
+        check_names(path, contract, [feature.name for feature in description.input], given)
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Outputs by name."""
+        return run_items(self._one, inputs, self.contract)
+
+    def _one(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        kinds = {name: np.int32 if array.dtype.kind in "iu" else np.float32 for name, array in inputs.items()}
+        given = self.model.predict({name: array.astype(kinds[name]) for name, array in inputs.items()})
+        return {info.name: np.asarray(given[info.name], info.dtype) for info in self.contract.fetches}
+
+
+def open_runner(path: Path, contract: Contract, threads: int) -> CoreMlRunner:  # noqa: ARG001 - Core ML decides
+    """Open a Core ML file on macOS.
+
+    Raises:
+        ContractError: It is damaged, no Core ML file, or has other tensor names than the contract.
+    """
+    return CoreMlRunner(path, contract)
