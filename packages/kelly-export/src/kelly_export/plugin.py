@@ -6,8 +6,8 @@ from kelly_core.hookspecs import hookimpl
 from kelly_core.specs import ExporterSpec, LazyRef
 
 KELLY_API = 1
-CORE_ML_FP16 = 0.05
-"""Largest difference that fp16 may make, as a share of an output's size; state adds it up."""
+FP16, INT8 = 0.05, 0.25
+"""Largest differences that fewer bits may make, as a share of an output's size; state adds them up."""
 
 
 @hookimpl
@@ -48,7 +48,30 @@ def kelly_exporters() -> list[ExporterSpec]:
             why_not=LazyRef("kelly_export.cpp:why_not"),
             code={"cpp": LazyRef("kelly_export.cpp.contract:write")},
         ),
+        *_small_onnx(),
         *_core_ml(),
+    ]
+
+
+def _small_onnx() -> list[ExporterSpec]:
+    room = "kelly_export.onnx_small"
+    kinds = (
+        ("onnx-fp16", "ONNX in fp16: half the size", ".fp16.onnx", "export_fp16", FP16),
+        ("onnx-int8", "ONNX with weights in 8 bits: a quarter of the size", ".int8.onnx", "export_int8", INT8),
+    )
+    return [
+        ExporterSpec(
+            name,
+            summary,
+            suffix,
+            export=LazyRef(f"{room}:{export}"),
+            open_runner=LazyRef("kelly_core.infer.runtimes.onnx:open_runner"),
+            modules=("torch", "onnx", "onnxruntime"),
+            install_hint="pip install kelly-export",
+            lossy=lossy,
+            inspect=LazyRef(f"{room}:inspect"),
+        )
+        for name, summary, suffix, export, lossy in kinds
     ]
 
 
@@ -69,7 +92,7 @@ def _core_ml() -> list[ExporterSpec]:
             ".fp16.mlpackage",
             "export_fp16",
             "inspect_fp16",
-            CORE_ML_FP16,
+            FP16,
         ),
         (
             "mlmodel",

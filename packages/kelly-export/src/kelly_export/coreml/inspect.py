@@ -15,7 +15,7 @@ from kelly_export.coreml.convert import LABEL, LONGEST, PROBABILITIES, classifie
 from kelly_export.coreml.mil import MilRunner
 from kelly_export.coreml.tools import quiet
 from kelly_export.coreml.weights import constants_of, differing, unexplained
-from kelly_export.plugin import CORE_ML_FP16
+from kelly_export.plugin import FP16
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,7 +62,7 @@ def _inspect(path: Path, contract: Contract, module: nn.Module | None, kind: str
         problems += wrong
         facts.append(fact)
     if program is not None and not problems:
-        wrong, fact = _arithmetic(program, contract, CORE_ML_FP16 if kind == "program-fp16" else 0.0)
+        wrong, fact = _arithmetic(program, contract, FP16 if kind == "program-fp16" else 0.0)
         problems += wrong
         facts.append(fact)
     return Inspection(tuple(problems), tuple(facts) if not problems else ())
