@@ -65,25 +65,16 @@ class ChainRunner:
                 f"memory; the contract says {sizes[1]} of {sizes[0]}, with {parts}",
                 hint="the file belongs to another model or version; export the model again",
             )
-        self._axes = {info.name: self._time(info.shape) for info in (*contract.inputs, *contract.outputs)}
+        self._axes = _time_axes(contract)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs by name. Thread-safe where the engine is."""
-        parts = [_spread(self._frames_first(inputs[slot.name], slot), slot) for slot in self.chain.inputs]
-        frames = np.ascontiguousarray(np.concatenate(parts, axis=2), np.float32)
+        frames = to_frames(self.contract, self.chain.inputs, inputs)
         memory = self.engine.reset(len(frames))
         for at, part in enumerate(self.chain.state):
             memory[at] = np.ascontiguousarray(_entry(inputs[part.name], part))
         results, memory = self.engine.run(frames, memory)
         return self._outputs(results) | self._following(inputs, memory)
-
-    def _time(self, shape: Sequence[int | str]) -> int | None:
-        return shape.index(self.chain.time) if self.chain.time in shape else None
-
-    def _frames_first(self, array: NDArray[Any], slot: ChainTensor) -> NDArray[Any]:
-        """(batch, frames, ...) of any tensor."""
-        axis = self._axes[slot.name]
-        return array[:, None] if axis is None else np.moveaxis(array, axis, 1)
 
     def _outputs(self, results: Floats) -> dict[str, NDArray[Any]]:
         shapes = {info.name: info.shape for info in self.contract.outputs}
@@ -103,6 +94,33 @@ class ChainRunner:
         for part, value in zip(self.chain.state, memory, strict=False):
             _entry(following[names[part.name]], part)[...] = value
         return following
+
+
+def to_frames(contract: Contract, slots: Sequence[ChainTensor], arrays: Arrays) -> Floats:
+    """Tensors of a contract that has `chain`, as frames.
+
+    Args:
+        contract: Knows which axis counts frames.
+        slots: Parts of a frame, in order.
+        arrays: Tensors by name.
+
+    Returns:
+        (batch, frames, size) contiguous.
+    """
+    axes = _time_axes(contract)
+    parts = []
+    for slot in slots:
+        array, axis = arrays[slot.name], axes[slot.name]
+        parts.append(_spread(array[:, None] if axis is None else np.moveaxis(array, axis, 1), slot))
+    return np.ascontiguousarray(np.concatenate(parts, axis=2), np.float32)
+
+
+def _time_axes(contract: Contract) -> dict[str, int | None]:
+    """By tensor: the axis that counts frames, None where a call is one frame."""
+    assert contract.chain is not None
+    time = contract.chain.time
+    infos = (*contract.inputs, *contract.outputs)
+    return {info.name: info.shape.index(time) if time in info.shape else None for info in infos}
 
 
 def _entry(array: NDArray[Any], part: ChainState) -> NDArray[Any]:

@@ -13,6 +13,8 @@ from kelly_core.cli.complete import complete_dataset, complete_exporter, complet
 if TYPE_CHECKING:
     from kelly_core.errors import FormatError
     from kelly_core.pipeline.export import ExportResult
+    from kelly_core.plugins import PluginHost
+    from kelly_core.specs import ModelSpec
     from kelly_core.workspace import Workspace
 
 
@@ -28,6 +30,12 @@ def command(
     every: Annotated[
         bool, typer.Option("--all", help="Every format that carries this model and is installed.")
     ] = False,
+    code: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LANGUAGE", help="Source code for programs that use the files, e.g. cpp; repeatable."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder (default: models/).")
     ] = None,
@@ -52,38 +60,61 @@ def command(
       kelly export emotion --format onnx
       kelly export emotion --all
       kelly export emotion -f onnx -f torchscript -o plugin/Resources
+      kelly export emotion --code cpp       labels, sizes, features, golden vectors for C++
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.errors import UserError
-    from kelly_core.runtime import require_torch
-
-    require_torch("exporting")
-    from kelly_core.checkpoint import load_trained
-    from kelly_core.pipeline.export import example_source, export_model, supported_formats
+    from kelly_core.pipeline.code import write_code
 
     host, place = console.host(), console.workspace()
     spec = host.model(model)
-    wanted = supported_formats(spec, host) if every else list(formats or ())
-    if not wanted:
+    if not (formats or every or code):
         known = ", ".join(entry.name for entry in host.entries if entry.kind == "exporter") or "none"
         raise UserError(
             f"no format was asked for (installed: {known})",
             where="--format",
             hint=f"`kelly export {spec.name} --format onnx`, or --all",
         )
+    if formats or every:
+        wanted = None if every else formats
+        results = _export(host, place, spec, wanted, checkpoint, (data, dataset), output)
+        _show(results, place, as_json=json)
+    written = write_code(host, spec, code or (), output or place.models)
+    if json and not (formats or every):
+        console.print_json({"code": [str(path) for path in written]})
+    elif not json:
+        for path in written:
+            console.say(f"wrote {place.relative(path)}")
+
+
+def _export(
+    host: PluginHost,
+    place: Workspace,
+    spec: ModelSpec,
+    wanted: list[str] | None,
+    checkpoint: Path | None,
+    data: tuple[str | None, str | None],
+    output: Path | None,
+) -> list[ExportResult]:
+    from kelly_core.runtime import require_torch
+
+    require_torch("exporting")
+    from kelly_core.checkpoint import load_trained
+    from kelly_core.pipeline.export import example_source, export_model, supported_formats
+
     path = checkpoint or place.checkpoints(spec.model_id) / "best.pt"
     trained = load_trained(path, host, name=spec.name)
-    source = example_source(trained, place, host, data, dataset)
+    source = example_source(trained, place, host, *data)
     if source is None:
         console.warn("the training data isn't there; comparing on random inputs (--data gives real ones)")
-    refused: list[FormatError] = []
-    notify = host.notifier()
-    collect = refused if every else None
-    results = export_model(trained, place, host, wanted, source, output, notify, collect)
-    for refusal in refused:
+    # With --all a format that can't carry the network is left out; asked for by name it is an error.
+    refused: list[FormatError] | None = [] if wanted is None else None
+    chosen = supported_formats(spec, host) if wanted is None else wanted
+    results = export_model(trained, place, host, chosen, source, output, host.notifier(), refused)
+    for refusal in refused or ():
         console.warn(f"left out: {refusal}")
     if output is None:
         _record(place, spec.model_id, results)
-    _show(results, place, as_json=json)
+    return results
 
 
 def _record(place: Workspace, model_id: str, results: list[ExportResult]) -> None:

@@ -80,11 +80,12 @@ def identifier(name: str) -> str:
     return re.sub(r"\W", "_", name) if name[:1].isalpha() else f"m_{re.sub(r'[^0-9a-zA-Z]', '_', name)}"
 
 
-def array_text(name: str, values: NDArray[np.float32]) -> str:
-    """A constant array, each number in the shortest form that gives the same float32."""
-    numbers = ", ".join(literal(value) for value in values.ravel())
+def array_text(name: str, values: NDArray[Any]) -> str:
+    """A constant array of float32, each in the shortest form that reads back the same, or of int."""
+    kind = "float" if values.dtype == np.float32 else "int"
+    numbers = ", ".join(literal(value) if kind == "float" else str(value) for value in values.ravel())
     body = textwrap.fill(numbers, WIDTH, initial_indent="    ", subsequent_indent="    ")
-    return f"alignas(64) inline constexpr float {name}[{values.size}] = {{\n{body}}};"
+    return f"alignas(64) inline constexpr {kind} {name}[{values.size}] = {{\n{body}}};"
 
 
 def literal(value: np.float32) -> str:
