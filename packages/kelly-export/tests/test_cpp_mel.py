@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
+import os
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kelly_core.contract import Contract, TensorInfo
+from kelly_core.data.audio_files import read_audio
 from kelly_core.errors import FormatError
 from kelly_core.features.audio import LogMel, MelConfig
 from kelly_export.cpp import mel, why_not
 from kelly_export.cpp.compiler import shared_library
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"not run here: {why_not()}")
+PACK = Path(os.environ.get("KELLY_SHARED", "missing")) / "data" / "ravdess_speech.tar"
 CONFIGS = [MelConfig(), MelConfig(n_fft=512, hop_length=160, n_mels=40, f_min=50.0, f_max=7000.0)]
 PROGRAM = """\
 #include "model.hpp"
@@ -111,6 +117,21 @@ def test_one_window_at_a_time():
     out = np.empty(config.n_mels, np.float32)
     front_end(config).power(samples, out)
     np.testing.assert_allclose(out, LogMel(config).power_of_frames(samples, 1)[:, 0], rtol=1e-5)
+
+
+@pytest.mark.skipif(not PACK.is_file(), reason="KELLY_SHARED names no folder with recordings")
+def test_real_speech_is_the_same_to_both(tmp_path: Path):
+    config = CONFIGS[0]
+    library, front = front_end(config), LogMel(config)
+    with tarfile.open(PACK) as pack:
+        sounds = (member for member in pack if Path(member.name).suffix in {".wav", ".flac"})
+        for member in itertools.islice(sounds, 5):
+            pack.extract(member, tmp_path, filter="data")
+            samples = read_audio(tmp_path / member.name, config.sample_rate)
+            ours, reference = heard(library, config, samples, 480), front(samples).T
+            assert_same(ours, reference)
+            counts = reference > reference.max(axis=1, keepdims=True) - 40.0
+            assert np.abs(ours - reference)[counts].max() < 1e-4
 
 
 def test_another_version_of_the_features_is_refused():
