@@ -134,15 +134,17 @@ def test_the_guidelines_configuration_trains_as_it_stands(kelly, clips, tmp_path
     path.write_text(GUIDELINES)
     code, _, err = kelly("train", "--config", path, "--data", clips)
     assert code == 0, err
-    assert "not exported: coreml" in err
-    assert (tmp_path / "ws" / "models" / "emotionrecognizer.onnx").exists()
+    assert "exporting onnx, coreml" in err
+    models = tmp_path / "ws" / "models"
+    assert (models / "emotionrecognizer.onnx").exists()
+    assert (models / "emotionrecognizer.mlpackage").is_dir()
 
 
-def test_a_format_nothing_writes_is_refused_before_training(kelly, clips, tmp_path):
+def test_a_format_that_cannot_carry_the_network_is_refused_with_one_that_can(kelly, clips, tmp_path):
     code, _, err = kelly("train", "emotion", "--data", clips, *QUICK, "--export-rtneural")
     assert code == 2
-    assert "no exporter named 'rtneural'" in err
-    assert not (tmp_path / "ws" / "checkpoints").exists()
+    assert "--set architecture_type=streaming" in err
+    assert not (tmp_path / "ws" / "models" / "emotionrecognizer.json").exists()
 
 
 def test_a_finished_run_can_be_extended_but_not_changed(kelly, clips, tmp_path):

@@ -17,6 +17,9 @@ from kelly_core.chain import Chain
 from kelly_core.config import TrainConfig
 from kelly_core.contract import Pooling, StateInfo, TensorInfo
 from kelly_core.data import Dataset, Problem
+from kelly_core.deployed import Deployed
+from kelly_core.errors import UserError
+from kelly_core.export import Runner
 from kelly_core.progress import Progress, Silent
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
@@ -193,6 +196,27 @@ class Task(ABC, Generic[ConfigT]):
     def export_module(self, model: nn.Module) -> nn.Module:
         """What is exported: takes the contract's inputs in order, returns its outputs in order."""
         return model
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """An exported file in the place of the network in `predict`.
+
+        By default what is exported takes and gives what the network does. A task whose `export_module` is
+        something else (a step, a chunk of frames) wraps `kelly_core.deployed.Deployed` in the rest.
+
+        Args:
+            model: The trained network.
+            runner: The opened file.
+
+        Raises:
+            UserError: The task wraps its network for export and doesn't say how to undo it.
+        """
+        if self.export_module(model) is not model:
+            raise UserError(
+                "this model can't be measured in other runtimes",
+                where=type(self).__name__,
+                hint="its task has to implement `deployed`",
+            )
+        return Deployed(runner, self.interface())
 
     def chain(self, model: nn.Module) -> Chain | None:
         """The network as a chain of layers computed frame by frame, for formats that know nothing else.

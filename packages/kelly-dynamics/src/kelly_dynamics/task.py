@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from kelly_core.chain import Chain
 from kelly_core.contract import ChainInfo, ChainTensor, StateInfo, TensorInfo
 from kelly_core.data import Dataset
+from kelly_core.deployed import Deployed
+from kelly_core.export import Runner
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_dynamics.baselines import baselines
 from kelly_dynamics.config import DynamicsConfig
@@ -23,7 +25,7 @@ from kelly_dynamics.data.source import NoteSource
 from kelly_dynamics.features.history import HISTORY
 from kelly_dynamics.features.table import FEATURE_VERSION, INPUTS
 from kelly_dynamics.metrics import FIGURES, means, score_performance
-from kelly_dynamics.model import DynamicsMlp, DynamicsTcn, TcnStep, build_network
+from kelly_dynamics.model import DynamicsMlp, DynamicsTcn, TcnStep, WholeSteps, build_network
 from kelly_dynamics.report import draw_correlations, write_sample
 from kelly_dynamics.targets import HIGH, LOW, OUTPUTS, UNIT
 
@@ -144,6 +146,11 @@ class DynamicsTask(Task[DynamicsConfig]):
     def export_module(self, model: nn.Module) -> nn.Module:
         """The network itself; `tcn` with its state at the interface."""
         return TcnStep(model) if isinstance(model, DynamicsTcn) else model
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """The exported file; of `tcn` with the delay of its look-ahead taken out."""
+        found = Deployed(runner, self.interface())
+        return WholeSteps(found, model.look_ahead) if isinstance(model, DynamicsTcn) else found
 
     def chain(self, model: nn.Module) -> Chain | None:
         """`mlp`, a note as a frame, normalisation and bounds included; `tcn` adds layers up on the way."""

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from kelly_core.chain import Chain
 from kelly_core.contract import ChainInfo, ChainState, ChainTensor, Pooling, StateInfo, TensorInfo
 from kelly_core.data import Dataset
+from kelly_core.deployed import Deployed
+from kelly_core.export import Runner
 from kelly_core.features.audio import FEATURE_VERSION, MelConfig
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_emotion.augment import augment
@@ -26,7 +28,7 @@ from kelly_emotion.data.prepare import mel_config, prepare
 from kelly_emotion.data.source import ClipSource
 from kelly_emotion.labels import EMOTIONS
 from kelly_emotion.metrics import classification_metrics, confusion_matrix
-from kelly_emotion.model import EmotionStreaming, Standardize, StreamingChunk, build_network
+from kelly_emotion.model import EmotionStreaming, PooledChunks, Standardize, StreamingChunk, build_network
 from kelly_emotion.report import draw_confusion, write_sample
 from kelly_emotion.windows import FLOOR_DB
 
@@ -209,6 +211,11 @@ class EmotionTask(Task[EmotionConfig]):
     def export_module(self, model: nn.Module) -> nn.Module:
         """The network itself; `streaming` with its state at the interface."""
         return StreamingChunk(model) if isinstance(model, EmotionStreaming) else model
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """The exported file; of `streaming` with the pooling that the host does."""
+        found = Deployed(runner, self.interface())
+        return PooledChunks(found, model) if isinstance(model, EmotionStreaming) else found
 
     def chain(self, model: nn.Module) -> Chain | None:
         """`streaming`, a mel frame in, the numbers that the host pools out; the others see whole windows."""

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
+from kelly_core.deployed import Deployed
+from kelly_core.export import Runner
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_groove.baselines import predict_baselines
 from kelly_groove.config import GrooveConfig
@@ -27,6 +29,7 @@ from kelly_groove.model import (
     Groove,
     LiveNet,
     LiveStep,
+    PlayedSteps,
     ScoreNet,
     ScoreStep,
     build_network,
@@ -85,7 +88,7 @@ class GrooveTask(Task[GrooveConfig]):
         performance = source.performances[index]
         device = next(model.parameters()).device
         inputs = [tensor.to(device) for tensor in whole_inputs(performance, *source.controls[index])]
-        if isinstance(model, LiveNet):
+        if self.config.input == "live":
             played = torch.from_numpy(performance.played()[None]).to(device)
             said = model(*inputs, played)[0]
         else:
@@ -190,6 +193,10 @@ class GrooveTask(Task[GrooveConfig]):
                 for name, shape in zip(STATE, shapes, strict=True)
             )
         return interface
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """The exported step, called over whole performances."""
+        return PlayedSteps(Deployed(runner, self.interface()))
 
     def export_module(self, model: nn.Module) -> nn.Module:
         """One step of the network."""

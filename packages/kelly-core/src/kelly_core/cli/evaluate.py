@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kelly_core.cli import console
-from kelly_core.cli.complete import complete_dataset, complete_model
+from kelly_core.cli.complete import complete_dataset, complete_exporter, complete_model
 
 if TYPE_CHECKING:
     from kelly_core.evaluate.protocol_report import ProtocolReport
@@ -27,6 +27,14 @@ def command(
     data: Annotated[str | None, typer.Option("--data", metavar="PATH|demo", help="Data to measure on.")] = None,
     dataset: Annotated[
         str | None, typer.Option(help="Which dataset plugin reads it.", autocompletion=complete_dataset)
+    ] = None,
+    runtimes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--runtime",
+            help="Measure an exported file (onnx, onnx-int8, ...) or `all`; repeatable.",
+            autocompletion=complete_exporter,
+        ),
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Weights to measure (default: best.pt).")] = None,
     config: Annotated[
@@ -50,13 +58,15 @@ def command(
     """Measure a model honestly: with intervals, beside baselines.
 
     \b
-    Without --protocol, the trained model is measured on the split it was trained with, or on --data.
+    Without --protocol, the trained model is measured on the split it was trained with, or on --data;
+    with --runtime, exported files are measured on its test side, beside their size and speed.
     With --protocol, models are trained from scratch on each fold; test data chooses nothing.
 
     \b
     Examples:
       kelly evaluate emotion
       kelly evaluate emotion --data ~/other-recordings
+      kelly evaluate emotion --runtime onnx --runtime onnx-int8
       kelly evaluate emotion --protocol ravdess-5fold --data ~/ravdess --seeds 0,1,2
       kelly evaluate emotion --protocol ravdess-5fold --set architecture_type=streaming
       kelly evaluate groove --protocol groove --data ~/groove --arm live
@@ -70,6 +80,11 @@ def command(
         _deliver(report.as_dict(), output, as_json=as_json)
         if not as_json:
             _show_protocol(report)
+    elif runtimes:
+        result = _measure_runtimes(spec, runtimes, data, dataset)
+        _deliver(result, output, as_json=as_json)
+        if not as_json:
+            _show_runtimes(result)
     else:
         result = _measure(spec, data, dataset, checkpoint)
         _deliver(result, output, as_json=as_json)
@@ -130,6 +145,15 @@ def _measure(spec: ModelSpec, data: str | None, dataset: str | None, checkpoint:
         return measure_trained(spec, console.workspace(), console.host(), data, dataset, checkpoint, progress)
 
 
+def _measure_runtimes(
+    spec: ModelSpec, runtimes: list[str], data: str | None, dataset: str | None
+) -> dict[str, Any]:
+    from kelly_core.pipeline.runtimes import measure_runtimes
+
+    with console.progress() as progress:
+        return measure_runtimes(spec, console.workspace(), console.host(), runtimes, data, dataset, progress)
+
+
 def _deliver(report: dict[str, Any], output: Path | None, *, as_json: bool) -> None:
     if output is not None:
         from kelly_core import atomic
@@ -140,11 +164,15 @@ def _deliver(report: dict[str, Any], output: Path | None, *, as_json: bool) -> N
         console.print_json(report)
 
 
-def _show_measured(name: str, result: dict[str, Any]) -> None:
+def _say_data(name: str, result: dict[str, Any]) -> None:
     kind = "SYNTHETIC data" if result["synthetic"] else "data"
     console.say(
         f"{name} on {result['measured_on']} of {kind} {result['dataset']!r} ({result['items']} items)\n"
     )
+
+
+def _show_measured(name: str, result: dict[str, Any]) -> None:
+    _say_data(name, result)
     rows = [
         (name, metric, _interval(value)) for metric, value in result["metrics"][result["measured_on"]].items()
     ]
@@ -154,6 +182,31 @@ def _show_measured(name: str, result: dict[str, Any]) -> None:
     console.table(("predictor", "metric", "figure [95 %]"), rows)
     for what, figure in result["breakdown"].items():
         console.say(f"{what}: {figure:.3f}")
+
+
+def _show_runtimes(result: dict[str, Any]) -> None:
+    _say_data(result["model"], result)
+    first, *rest = result["runtimes"][0]["metrics"]
+    metrics = [result["headline"]] if result["headline"] in (first, *rest) else [first]
+    metrics += [metric for metric in (first, *rest) if metric not in metrics]
+    rows = []
+    for row in result["runtimes"]:
+        size = "-" if row["bytes"] is None else f"{row['bytes'] / 1024:.0f} KiB"
+        if row["not_run"]:
+            rows.append(
+                (row["runtime"], size, f"not run here: {row['not_run']}", "-", *[""] * len(metrics[1:]))
+            )
+            continue
+        headline = f"{_interval(row['metrics'][metrics[0]])}, {_signed(row['change'][metrics[0]])}"
+        others = [f"{row['metrics'][m]['value']:.4f} ({row['change'][m]['value']:+.4f})" for m in metrics[1:]]
+        rows.append((row["runtime"], size, headline, f"{row['ms']:.3f}", *others))
+    headings = ("runtime", "size", f"{metrics[0]} [95 %], change [95 %]", "ms per call", *metrics[1:])
+    console.table(headings, rows)
+
+
+def _signed(value: dict[str, Any]) -> str:
+    ends = f" [{value['low']:+.4f}, {value['high']:+.4f}]" if value["low"] is not None else ""
+    return f"{value['value']:+.4f}{ends}"
 
 
 def _interval(value: dict[str, Any]) -> str:

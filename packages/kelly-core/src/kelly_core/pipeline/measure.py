@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kelly_core.checkpoint import load_trained
-from kelly_core.config import TrainConfig
+from kelly_core.checkpoint import TrainedModel, load_trained
+from kelly_core.data import Dataset
 from kelly_core.data.discover import feature_cache_folder, open_dataset
 from kelly_core.data.splits import split_items
-from kelly_core.pipeline.results import Results, measure
+from kelly_core.pipeline.results import measure
 from kelly_core.plugins import PluginHost
 from kelly_core.progress import Progress
 from kelly_core.specs import ModelSpec
-from kelly_core.task import Context, Split
+from kelly_core.task import Context, Source, Split
 from kelly_core.workspace import Workspace
 
 
@@ -44,16 +44,12 @@ def measure_trained(
     Raises:
         CheckpointError, DataError: There is no trained model, or the data can't be used.
     """
-    trained = load_trained(checkpoint or workspace.checkpoints(spec.model_id) / "best.pt", host, name=spec.name)
-    task, config = trained.task, trained.task.config
+    trained, dataset, sources = prepared_sources(
+        spec, workspace, host, data, dataset_name, checkpoint, progress
+    )
     own = data is None and dataset_name is None
-    where = trained.meta["data"] if own else data
-    name = trained.meta["dataset"] if own else dataset_name
-    dataset = open_dataset(host, spec, where, name, workspace, config.data_root, task.dataset_options())
-    split: Split = split_items(dataset.items, config.split) if own else _all_as_test(len(dataset.items))
-    cache = feature_cache_folder(workspace, config.data_root)
-    prepared = task.prepare(dataset, split, Context(cache, progress))
-    results = _measured(trained, prepared.sources, config, own=own)
+    measured = sources if own else {"test": sources["test"]}
+    results = measure(trained.task, trained.module, measured, trained.task.config.seed)
     return {
         "model": spec.name,
         "checkpoint": str(trained.path),
@@ -64,10 +60,31 @@ def measure_trained(
     }
 
 
-def _measured(trained: Any, sources: Mapping[str, Any], config: TrainConfig, *, own: bool) -> Results:
-    if own:
-        return measure(trained.task, trained.module, sources, config.seed)
-    return measure(trained.task, trained.module, {"test": sources["test"]}, config.seed)
+def prepared_sources(
+    spec: ModelSpec,
+    workspace: Workspace,
+    host: PluginHost,
+    data: str | None,
+    dataset_name: str | None,
+    checkpoint: Path | None,
+    progress: Progress,
+    sides: Collection[str] = (),
+) -> tuple[TrainedModel, Dataset, Mapping[str, Source]]:
+    """The trained model, and what it is measured on; arguments as `measure_trained`.
+
+    `sides` are the sides of the split to prepare; empty for all.
+    """
+    trained = load_trained(checkpoint or workspace.checkpoints(spec.model_id) / "best.pt", host, name=spec.name)
+    task, config = trained.task, trained.task.config
+    own = data is None and dataset_name is None
+    where = trained.meta["data"] if own else data
+    name = trained.meta["dataset"] if own else dataset_name
+    dataset = open_dataset(host, spec, where, name, workspace, config.data_root, task.dataset_options())
+    split: Split = split_items(dataset.items, config.split) if own else _all_as_test(len(dataset.items))
+    chosen = {side: part for side, part in split.items() if not sides or side in sides}
+    cache = feature_cache_folder(workspace, config.data_root)
+    prepared = task.prepare(dataset, chosen or split, Context(cache, progress))
+    return trained, dataset, prepared.sources
 
 
 def _all_as_test(count: int) -> Split:

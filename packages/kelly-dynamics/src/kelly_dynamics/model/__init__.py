@@ -6,9 +6,9 @@ from kelly_dynamics.config import DynamicsConfig
 from kelly_dynamics.features.table import INPUTS
 from kelly_dynamics.model.mlp import DynamicsMlp
 from kelly_dynamics.model.scale import Scale
-from kelly_dynamics.model.tcn import DynamicsTcn, TcnStep
+from kelly_dynamics.model.tcn import DynamicsTcn, TcnStep, WholeSteps
 
-__all__ = ["DynamicsMlp", "DynamicsTcn", "Scale", "TcnStep", "build_network"]
+__all__ = ["DynamicsMlp", "DynamicsTcn", "Scale", "TcnStep", "WholeSteps", "build_network"]
 
 
 def build_network(config: DynamicsConfig) -> DynamicsMlp | DynamicsTcn:

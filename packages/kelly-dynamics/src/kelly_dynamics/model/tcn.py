@@ -140,3 +140,22 @@ class TcnStep(nn.Module):
         """
         answers, following = self.network.step(context, list(state))
         return self.network.scale.units(answers), *following
+
+
+class WholeSteps(nn.Module):
+    """An exported step in the place of the whole network: heard to the end, its delay taken out.
+
+    Args:
+        steps: Takes whole sequences from a reset, as `TcnStep` does; its answers lag behind.
+        look_ahead: By how many notes.
+    """
+
+    def __init__(self, steps: nn.Module, look_ahead: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.look_ahead = look_ahead
+
+    def forward(self, context: Tensor) -> Tensor:
+        """`(batch, notes, n_inputs)` to `(batch, notes, 4)`."""
+        answers: Tensor = self.steps(F.pad(context, (0, 0, 0, self.look_ahead)))
+        return answers[:, self.look_ahead :]

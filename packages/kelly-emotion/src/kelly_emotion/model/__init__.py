@@ -5,13 +5,21 @@ from __future__ import annotations
 from torch import nn
 
 from kelly_emotion.config import EmotionConfig
-from kelly_emotion.model.chunk import StreamingChunk
+from kelly_emotion.model.chunk import PooledChunks, StreamingChunk
 from kelly_emotion.model.cnn import EmotionCnn
 from kelly_emotion.model.mlp import EmotionMlp
 from kelly_emotion.model.standardize import Standardize
 from kelly_emotion.model.streaming import EmotionStreaming
 
-__all__ = ["EmotionCnn", "EmotionMlp", "EmotionStreaming", "Standardize", "StreamingChunk", "build_network"]
+__all__ = [
+    "EmotionCnn",
+    "EmotionMlp",
+    "EmotionStreaming",
+    "PooledChunks",
+    "Standardize",
+    "StreamingChunk",
+    "build_network",
+]
 
 
 def build_network(config: EmotionConfig) -> nn.Module:

@@ -36,3 +36,21 @@ class StreamingChunk(nn.Module):
             following.append(kept)
         frames = hidden.squeeze(2).transpose(1, 2)  # (batch, frames, channels)
         return self.network.head(frames).transpose(1, 2), *following
+
+
+class PooledChunks(nn.Module):
+    """An exported chunk network in the place of the whole one: its frames pooled as a host does.
+
+    Args:
+        frames: Gives `(batch, 2 * n_classes, frames)` for whole sequences.
+        network: The trained network, for its pooling.
+    """
+
+    def __init__(self, frames: nn.Module, network: EmotionStreaming) -> None:
+        super().__init__()
+        self.frames = frames
+        self.network = network
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """`(batch, 1, n_mels, frames)` dB to `(batch, n_classes)` logits."""
+        return self.network.pool(self.frames(mel))

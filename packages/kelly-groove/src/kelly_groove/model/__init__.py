@@ -6,9 +6,19 @@ from torch import nn
 
 from kelly_groove.config import GrooveConfig
 from kelly_groove.model.network import Groove, LiveNet, ScoreNet
-from kelly_groove.model.step import STATE, LiveStep, ScoreStep, state_shapes
+from kelly_groove.model.step import STATE, LiveStep, PlayedSteps, ScoreStep, state_shapes
 
-__all__ = ["STATE", "Groove", "LiveNet", "LiveStep", "ScoreNet", "ScoreStep", "build_network", "state_shapes"]
+__all__ = [
+    "STATE",
+    "Groove",
+    "LiveNet",
+    "LiveStep",
+    "PlayedSteps",
+    "ScoreNet",
+    "ScoreStep",
+    "build_network",
+    "state_shapes",
+]
 
 
 def build_network(config: GrooveConfig) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from kelly_core.deployed import Deployed
 from kelly_groove.config import RECENT
 from kelly_groove.model.memory import VALUES
 from kelly_groove.model.network import OUTPUTS, Groove, LiveNet, ScoreNet, bounded
@@ -88,6 +89,31 @@ class LiveStep(nn.Module):
         recent = values[:, memory.span - RECENT :].flatten(1)
         groove: Groove = bounded(net.decide(hidden, raw, remembered, recent))
         return (*groove, keys, values, key.flatten(1), raw)
+
+
+class PlayedSteps(nn.Module):
+    """An exported step in the place of the whole network: called step by step over a performance.
+
+    Args:
+        steps: `kelly_core.deployed.Deployed` of a step.
+    """
+
+    def __init__(self, steps: Deployed) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, *inputs: Tensor) -> Groove | tuple[Groove, None]:
+        """Inputs as the network's, (1, steps, ...); of a live network the second answer is left out."""
+        rows = [tensor[0] for tensor in inputs]
+        if not self.steps.interface.state:
+            return Groove(*(said[None] for said in self.steps(*rows)))
+        *written, played = rows
+        before = torch.cat((torch.zeros_like(played[:1]), played[:-1]))
+        state, said = self.steps.initial_state(1), []
+        for at in range(len(played)):
+            outputs, state = self.steps.step([row[at : at + 1] for row in (*written, before)], state)
+            said.append(outputs)
+        return Groove(*(torch.cat(part)[None] for part in zip(*said, strict=True))), None
 
 
 def state_shapes(net: LiveNet) -> list[tuple[int, ...]]:

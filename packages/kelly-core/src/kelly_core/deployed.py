@@ -1,0 +1,50 @@
+"""An exported file in the place of the trained network, so that the same code measures both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kelly_core.export import Runner
+    from kelly_core.task import Interface
+
+
+class Deployed(nn.Module):
+    """A module that computes by asking a runner.
+
+    Args:
+        runner: The opened file.
+        interface: Its inputs, outputs and state, in order.
+    """
+
+    def __init__(self, runner: Runner, interface: Interface) -> None:
+        super().__init__()
+        self.runner = runner
+        self.interface = interface
+        # Code that asks a network for its device finds the CPU.
+        self.nothing = nn.Parameter(torch.zeros(0), requires_grad=False)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Outputs for inputs in the contract's order, from a reset; one tensor where there is one output."""
+        outputs, _ = self.step(inputs, self.initial_state(len(inputs[0])))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def initial_state(self, batch: int) -> list[Tensor]:
+        """State tensors after a reset."""
+        return [
+            torch.full([batch if isinstance(dim, str) else dim for dim in info.shape], info.reset)
+            for info in self.interface.state
+        ]
+
+    def step(self, inputs: Sequence[Tensor], state: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """One call: outputs, and the state of the following one."""
+        feeds = [*self.interface.inputs, *self.interface.state]
+        values = (tensor.contiguous().numpy() for tensor in (*inputs, *state))
+        given = self.runner.run({info.name: value for info, value in zip(feeds, values, strict=True)})
+        outputs = [torch.from_numpy(given[info.name]) for info in self.interface.outputs]
+        return outputs, [torch.from_numpy(given[info.next_name]) for info in self.interface.state]
