@@ -119,6 +119,22 @@ class ArtifactInfo(StrictModel):
         return cls(file=path.name, sha256=total.hexdigest(), bytes=size)
 
 
+class LatencyInfo(StrictModel):
+    """How long a call takes, one thread, one item; times in ms over many calls after a warm-up."""
+
+    runtime: str
+    what: str = Field(description="whole, step, whole with front end; empty for what isn't a runtime")
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    calls: int
+    load_ms: float | None = None
+    first_ms: float | None = None
+    memory_mib: float | None = Field(default=None, description="growth of a process that loads and calls it")
+    hardware: str
+
+
 class GoldenVector(StrictModel):
     """Inputs and the outputs that the trained model gave for them, as nested lists.
 
@@ -174,6 +190,7 @@ class Contract(StrictModel):
     run_id: str
     checkpoint_sha256: str
     artifacts: dict[str, ArtifactInfo] = Field(default={}, description="exported files by format")
+    latency: list[LatencyInfo] = Field(default=[], description="as `kelly bench` measured it")
     golden: list[GoldenVector] = []
 
     @property

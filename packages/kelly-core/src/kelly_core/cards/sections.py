@@ -49,6 +49,7 @@ def sections(data: CardData, figures: Sequence[Figure]) -> dict[str, str]:
         "figures": heading("Figures", *(f"![{escape(one.caption)}](<{one.path}>)" for one in figures)),
         "limits": _limits(data),
         "artifacts": _artifacts(data),
+        "latency": _latency(data),
         "usage": usage(data),
         "training": _training(data),
     }
@@ -190,6 +191,27 @@ def _artifacts(data: CardData) -> str:
         return ""
     text = "Paths are relative to `models/`. Parity is the largest absolute difference from the trained model."
     return heading("Artifacts", table(("Format", "File", "Size", "Parity", "SHA-256"), rows), text)
+
+
+def _latency(data: CardData) -> str:
+    measured = data.contract.latency if data.contract is not None else []
+    if data.contract is None or not measured:
+        return ""
+    parts = []
+    for hardware in dict.fromkeys(one.hardware for one in measured):
+        rows = [
+            [
+                escape(one.runtime),
+                escape(one.what),
+                *(f"{value:.3f}" for value in (one.p50_ms, one.p99_ms, one.p999_ms, one.max_ms)),
+                "-" if one.load_ms is None else f"{one.load_ms:.1f}",
+            ]
+            for one in measured
+            if one.hardware == hardware
+        ]
+        head = ("Runtime", "Call", "p50 ms", "p99 ms", "p99.9 ms", "Longest ms", "Load ms")
+        parts += [f"{escape(hardware)}, one thread, one item:", table(head, rows, numbers=5)]
+    return heading("Latency", f"The budget is {data.contract.latency_budget_ms:g} ms.", *parts)
 
 
 def _parity(verified: bool, difference: float | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def export_model(
     folder = out_dir or workspace.models
     place = folder / workspace.contract(trained.spec.model_id).name
     bundle, cases = _bundle(trained, _version(host, trained.spec), source)
-    contract = bundle.contract.model_copy(update={"artifacts": _still_valid(place, bundle.contract)})
+    contract = bundle.contract.model_copy(update=_still_valid(place, bundle.contract))
     shipped = workspace.checkpoints(trained.spec.model_id) / "best.pt"
     if trained.path.resolve() == shipped or not place.exists():
         contract.save(place)  # it describes the weights that stand, exported or not
@@ -231,20 +231,21 @@ def _chain(trained: TrainedModel) -> Chain | FormatError:
     return chain or refusal(trained.task.export_module(trained.module), hint)
 
 
-def _still_valid(place: Path, contract: Contract) -> dict[str, ArtifactInfo]:
-    """Artefacts of an existing contract of the same checkpoint, as far as they are still what it says."""
+def _still_valid(place: Path, contract: Contract) -> dict[str, Any]:
+    """Artefacts of an existing contract of the same checkpoint, as far as they still stand, and its figures."""
     try:
         old = Contract.load(place)
     except KellyError:
         return {}
     if old.checkpoint_sha256 != contract.checkpoint_sha256:
         return {}
-    return {
+    artifacts = {
         name: info
         for name, info in old.artifacts.items()
         if (place.parent / info.file).exists()
         and ArtifactInfo.of(place.parent / info.file).sha256 == info.sha256
     }
+    return {"artifacts": artifacts, "latency": old.latency}
 
 
 def _installed(host: PluginHost, name: str) -> ExporterSpec:

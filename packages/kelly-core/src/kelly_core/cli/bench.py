@@ -1,0 +1,152 @@
+"""`kelly bench`: latency of exported files, as a table, a picture, JSON, and a gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kelly_core.cli import console
+from kelly_core.cli.complete import complete_exporter, complete_model
+
+if TYPE_CHECKING:
+    from kelly_core.pipeline.bench.timing import ModelTimes
+    from kelly_core.plugins import PluginHost
+    from kelly_core.workspace import Workspace
+
+BUSY = 0.1
+"""Share of the time spent waiting for the processor from which the figures are about the machine."""
+
+
+def command(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help="Names of models (default: every exported one).",
+            autocompletion=complete_model,
+        ),
+    ] = None,
+    *,
+    runtimes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--runtime",
+            help="Only this runtime, held to the budget; repeatable.",
+            autocompletion=complete_exporter,
+        ),
+    ] = None,
+    runs: Annotated[int, typer.Option(min=20, help="Calls of each; fewer of slow ones.")] = 2000,
+    gate: Annotated[bool, typer.Option("--gate", help="End with 1 when p99 misses the budget.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the distributions there (PNG, SVG).")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Compare with the JSON of an earlier run.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="Keep the figures in contract and model card.")
+    ] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Time exported files: one thread, batch 1, from Python, warm, all in turn.
+
+    \b
+    Whole sequences and single steps with state, with and without the front end, beside an empty graph that
+    shows what the call itself costs. The budget is for the call that a host makes while it plays, in the
+    runtime that `kelly predict` takes and in compiled code; with --runtime, in those named.
+
+    \b
+    Examples:
+      kelly bench
+      kelly bench emotion --runtime onnx --gate
+      kelly bench --json > today.json; kelly bench --against yesterday.json
+      kelly bench --picture latency.png
+    """  # noqa: D301 - \b is the character that keeps these lines apart
+    from kelly_core.pipeline.bench.report import as_dict, compared, draw
+    from kelly_core.pipeline.bench.timing import machine
+
+    host, place, found = console.host(), console.workspace(), machine()
+    measured = _measure(host, place, models or [], runtimes or [], runs)
+    report = as_dict(measured, found, runs)
+    if record:
+        _record(place, measured, str(found["processor"]))
+    if picture is not None:
+        draw(measured, picture, found)
+        console.note(f"wrote {picture}")
+    if json:
+        console.print_json(report)
+    else:
+        _show(measured, found)
+    if against is not None:
+        rows = compared(report, against)
+        if not json:
+            console.say()
+            console.table(("model", "runtime", "call", "p50 ms", "p99 ms"), rows)
+    for times in measured:
+        if times.waited > BUSY:
+            console.warn(
+                f"{times.name}: other programs took {times.waited:.0%} of the time; the tails are theirs"
+            )
+    misses = [line for times in measured for line in times.misses()]
+    for line in misses:
+        (console.fail if gate else console.warn)(line)
+    if gate and misses:
+        raise typer.Exit(1)
+
+
+def _measure(
+    host: PluginHost, place: Workspace, names: list[str], runtimes: list[str], runs: int
+) -> list[ModelTimes]:
+    from kelly_core.contract import Contract
+    from kelly_core.errors import UserError
+    from kelly_core.pipeline.bench.timing import time_model
+
+    ids = {host.model(name).model_id: name for name in names}
+    if not names:
+        found = sorted(place.models.glob("*.contract.json"))
+        ids = {path.name.removesuffix(".contract.json"): "" for path in found}
+    if not ids:
+        raise UserError(
+            "there is no exported model",
+            where=str(place.models),
+            hint="train and export one: `kelly train emotion --data demo --export-onnx`",
+        )
+    measured = []
+    with console.progress() as progress:
+        for model_id, name in ids.items():
+            contract = Contract.load(place.contract(model_id))
+            short = name or _short(host, model_id)
+            measured.append(time_model(place, host, contract, short, runtimes, runs, progress))
+    return measured
+
+
+def _short(host: PluginHost, model_id: str) -> str:
+    from kelly_core.errors import PluginError
+
+    try:
+        return host.model(model_id).name
+    except PluginError:
+        return model_id
+
+
+def _record(place: Workspace, measured: list[ModelTimes], hardware: str) -> None:
+    """Figures into the contract; the card is written again where its run left the data for it."""
+    from kelly_core.contract import Contract
+    from kelly_core.pipeline.bench.record import record_latency
+
+    for times in measured:
+        record_latency(place, Contract.load(place.contract(times.model_id)), times, hardware)
+
+
+def _show(measured: list[ModelTimes], found: dict[str, Any]) -> None:
+    from kelly_core.pipeline.bench.report import headings, table_rows
+
+    versions = ", ".join(f"{name} {found[name]}" for name in ("onnxruntime", "torch") if name in found)
+    console.say(f"{found['processor']}; {found['platform']}; Python {found['python']}, {versions}")
+    for times in measured:
+        console.say(f"\n{times.name}")
+        console.table(headings(times.budget_ms), table_rows(times))
+        for runtime, reason in times.not_run.items():
+            console.say(f"{runtime}: not run here: {reason}")
