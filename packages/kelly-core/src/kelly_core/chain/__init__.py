@@ -5,7 +5,7 @@ A task that can say its network this way implements `Task.chain`. Light: NumPy o
 """
 
 from kelly_core.chain.chain import Chain
-from kelly_core.chain.convert import conv2d_of, layers_of, refusal
+from kelly_core.chain.convert import array, conv2d_of, layers_of, refusal
 from kelly_core.chain.fold import clamp, folded
 from kelly_core.chain.layers import (
     ACTIVATIONS,
@@ -32,6 +32,7 @@ __all__ = [
     "Layer",
     "Lstm",
     "Prelu",
+    "array",
     "clamp",
     "conv2d_of",
     "folded",
