@@ -115,6 +115,7 @@ def _core_ml() -> list[ExporterSpec]:
             lossy=lossy,
             why_not=LazyRef(f"{room}.tools:why_not"),
             inspect=LazyRef(f"{room}.inspect:{inspect}"),
+            code={"swift": LazyRef("kelly_export.swift:write")} if name == "coreml" else {},
         )
         for name, summary, suffix, export, inspect, lossy in kinds
     ]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kelly_core.contract import BATCH
 from kelly_core.errors import ParityError
-from kelly_core.verify.cases import ranked_outputs
+from kelly_export.coreml.names import LABEL, PROBABILITIES, classified
 from kelly_export.coreml.tools import quiet
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ LONGEST = 4096
 """Longest sequence that the file takes in one call."""
 TARGETS = {"program": "macOS13", "program-fp16": "macOS12", "network": "macOS11"}
 """Oldest system. For macOS 13 the converter would make the interface of an fp16 program fp16 too."""
-LABEL, PROBABILITIES = "label", "label_probs"
-"""Outputs of a classifier: the best label, and a probability for each."""
 
 
 def export(bundle: ExportBundle, path: Path) -> None:
@@ -104,14 +102,6 @@ def save(model: Any, bundle: ExportBundle, path: Path) -> None:
         described.save(str(path))
     if not path.exists():
         raise ParityError("Core ML Tools wrote no file", where=str(path), hint="report this to the exporter")
-
-
-def classified(contract: Contract) -> int | None:
-    """Which output holds the scores of the labels; None where there is none."""
-    ranked = ranked_outputs(contract)
-    names = [info.name for info in contract.outputs]
-    one = [name for name in ranked if len(contract.outputs[names.index(name)].shape) == 2]
-    return names.index(one[0]) if len(one) == 1 else None
 
 
 class Classified(nn.Module):

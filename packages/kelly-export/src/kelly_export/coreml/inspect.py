@@ -11,8 +11,9 @@ from kelly_core.export import ExportBundle, Inspection
 from kelly_core.runtime import opening
 from kelly_core.verify import from_reset, random_inputs
 from kelly_core.verify.golden import golden_rows
-from kelly_export.coreml.convert import LABEL, LONGEST, PROBABILITIES, classified, convert, sizes
+from kelly_export.coreml.convert import LONGEST, convert, sizes
 from kelly_export.coreml.mil import MilRunner
+from kelly_export.coreml.names import LABEL, PROBABILITIES, classified
 from kelly_export.coreml.tools import quiet
 from kelly_export.coreml.weights import constants_of, differing, unexplained
 from kelly_export.plugin import FP16

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.runtime import check_names, opening
-from kelly_export.coreml.convert import LABEL, PROBABILITIES
 from kelly_export.coreml.mil import run_items
+from kelly_export.coreml.names import LABEL, PROBABILITIES
 from kelly_export.coreml.tools import quiet
 
 if TYPE_CHECKING:
