@@ -12,8 +12,8 @@ KEYWORDS = frozenset(
     re.findall(
         r"\w+",
         """as break case catch class continue default defer do else enum extension false for func guard if
-        import in init inout internal is let nil operator private protocol public repeat return self static struct
-        subscript super switch throw throws true try typealias var where while""",
+        import in init inout internal is let nil operator private protocol public repeat return self static
+        struct subscript super switch throw throws true try typealias var where while""",
     )
 )
 
