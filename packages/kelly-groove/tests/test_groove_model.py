@@ -15,9 +15,9 @@ SIZES = [
 ]
 
 
-def network(kind: str, sizes: NetworkConfig = SIZES[0], architecture: str = "conv"):
+def network(kind: str, sizes: NetworkConfig = SIZES[0]):
     torch.manual_seed(0)
-    net = build_network(GrooveConfig(input=kind, architecture_type=architecture, network=sizes)).eval()
+    net = build_network(GrooveConfig(input=kind, network=sizes)).eval()
     with torch.no_grad():  # heads begin at zero; give them something to say
         for parameter in net.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -60,9 +60,8 @@ def test_live_step_by_step_equals_the_whole_sequence(sizes, steps):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["conv", "dense"])
-def test_score_step_by_step_equals_the_whole_sequence(architecture):
-    net = network("score", architecture=architecture)
+def test_score_step_by_step_equals_the_whole_sequence():
+    net = network("score")
     window, context, style, family, _ = part(20)
     with torch.no_grad():
         whole = net(window, context, style, family)

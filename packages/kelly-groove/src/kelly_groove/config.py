@@ -32,10 +32,8 @@ class GrooveConfig(TrainConfig):
         "groovepredictor", "name of the model's files and registry entry"
     )
     task: Literal["groove_prediction"] = setting("groove_prediction", "task name in the registry")
-    architecture_type: Literal["conv", "dense"] = setting(
-        "conv",
-        "conv: a wide window of the part; with input live also attention over what was played; dense: the "
-        "same window through plain layers, for RTNeural JSON and C++ headers (input score)",
+    architecture_type: Literal["conv"] = setting(
+        "conv", "conv: a wide window of the part; with input live also attention over what was played"
     )
     input: Literal["score", "live"] = setting(
         "score", "score: what is written; live: also what this drummer played so far"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kelly_core.chain import Chain
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
@@ -34,7 +33,6 @@ from kelly_groove.model import (
     ScoreNet,
     ScoreStep,
     build_network,
-    chain_of,
     state_shapes,
 )
 from kelly_groove.styles import FAMILIES, STYLES
@@ -45,8 +43,6 @@ SAMPLE_STEPS = 64
 
 class GrooveTask(Task[GrooveConfig]):
     """What is written to how it is played. The loss on validation data chooses the epoch."""
-
-    chain_setting: ClassVar[str] = "architecture_type=dense"
 
     def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
         """Read the performances."""
@@ -208,10 +204,6 @@ class GrooveTask(Task[GrooveConfig]):
             return LiveStep(model)
         assert isinstance(model, ScoreNet)
         return ScoreStep(model)
-
-    def chain(self, model: nn.Module) -> Chain:
-        """`dense` with input score, a step as a frame, bounds included."""
-        return chain_of(model)
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A step in the middle of performances spread over the source; silence without one."""

@@ -21,7 +21,10 @@ _END = """\
 #endif
 """
 INCLUDES = f"""
-{_GUARD}#include <RTNeural/RTNeural.h>
+{_GUARD}#ifndef EIGEN_STACK_ALLOCATION_LIMIT
+#define EIGEN_STACK_ALLOCATION_LIMIT 0  // wide layers are larger than Eigen allows unless told
+#endif
+#include <RTNeural/RTNeural.h>
 #include <fstream>
 #include <memory>
 #include <string>

@@ -1,11 +1,10 @@
-"""The networks of GroovePredictor, chosen by `input` and `architecture_type`."""
+"""The networks of GroovePredictor, chosen by `input`."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from kelly_groove.config import GrooveConfig
-from kelly_groove.model.chain import chain_of
 from kelly_groove.model.network import Groove, LiveNet, ScoreNet
 from kelly_groove.model.step import STATE, LiveStep, PlayedSteps, ScoreStep, state_shapes
 
@@ -18,7 +17,6 @@ __all__ = [
     "ScoreNet",
     "ScoreStep",
     "build_network",
-    "chain_of",
     "state_shapes",
 ]
 
@@ -27,7 +25,6 @@ def build_network(config: GrooveConfig) -> nn.Module:
     """The network a configuration asks for."""
     sizes = config.network
     encoder = (sizes.width, sizes.depth, sizes.embedding, config.dropout)
-    plain = config.architecture_type == "dense"
     if config.input == "score":
-        return ScoreNet(*encoder, plain=plain)
-    return LiveNet(*encoder, sizes.heads, sizes.key_size, sizes.span, sizes.hidden, plain)
+        return ScoreNet(*encoder)
+    return LiveNet(*encoder, sizes.heads, sizes.key_size, sizes.span, sizes.hidden)

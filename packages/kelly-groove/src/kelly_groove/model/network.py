@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kelly_core.chain import Activation, BatchNorm, Layer, layers_of
 from kelly_groove.config import RECENT
 from kelly_groove.grid import LIMIT, N_DRUMS
 from kelly_groove.model.encoder import ScoreEncoder
@@ -46,19 +44,12 @@ class ScoreNet(nn.Module):
     """From what is written around a step to its groove.
 
     Args:
-        width, depth, embedding, dropout, plain: Of the encoder.
+        width, depth, embedding, dropout: Of the encoder.
     """
 
-    def __init__(
-        self,
-        width: int = 128,
-        depth: int = 1,
-        embedding: int = 16,
-        dropout: float = 0.1,
-        plain: bool = False,
-    ) -> None:
+    def __init__(self, width: int = 128, depth: int = 1, embedding: int = 16, dropout: float = 0.1) -> None:
         super().__init__()
-        self.encoder = ScoreEncoder(width, depth, embedding, dropout, plain)
+        self.encoder = ScoreEncoder(width, depth, embedding, dropout)
         self.head = nn.Linear(width, OUTPUTS)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -67,27 +58,12 @@ class ScoreNet(nn.Module):
         """Predict steps; shapes as `ScoreEncoder.forward`."""
         return bounded(self.head(self.encoder(window, context, style, family)))
 
-    def chain_layers(self) -> list[Layer]:
-        """A plain network as layers of a chain, `bounded` included: the four outputs stand side by side."""
-        (head,) = layers_of(self.head, self.head.in_features, "head")
-        # sigmoid(x) is (1 + tanh(x / 2)) / 2, so that one tanh bounds all outputs.
-        inner = BatchNorm.affine(
-            np.repeat([1.0, 1.0, 0.5, 0.5], N_DRUMS), np.repeat([0, 0, -1.0, -0.75], N_DRUMS)
-        )
-        scale = np.repeat([LIMIT, 63.0, LIMIT / 2, 32.0], N_DRUMS)
-        outer = BatchNorm.affine(scale, np.repeat([0.0, 64.0, LIMIT / 2, 32.0], N_DRUMS))
-        return [*self.encoder.chain_layers(), head, inner, Activation("tanh", OUTPUTS), outer]
-
-
-def _per_output(scale: list[float], shift: list[float]) -> Layer:
-    return BatchNorm.affine(np.repeat(scale, N_DRUMS), np.repeat(shift, N_DRUMS))
-
 
 class LiveNet(nn.Module):
     """The score's prediction, corrected by what this drummer did so far.
 
     Args:
-        width, depth, embedding, dropout, plain: Of the encoder.
+        width, depth, embedding, dropout: Of the encoder.
         heads, key_size, span: Of the memory; `span` in steps.
         hidden: Width of the dense layers that correct.
     """
@@ -102,10 +78,9 @@ class LiveNet(nn.Module):
         key_size: int = 16,
         span: int = 128,
         hidden: int = 128,
-        plain: bool = False,
     ) -> None:
         super().__init__()
-        self.score = ScoreNet(width, depth, embedding, dropout, plain)
+        self.score = ScoreNet(width, depth, embedding, dropout)
         self.memory = PastHits(width, heads, key_size, span)
         inputs = width + self.memory.features + RECENT * VALUES
         self.correct = nn.Sequential(
