@@ -80,6 +80,25 @@ def test_garbage_is_refused_by_name(place: Path, tmp_path: Path, capsys: pytest.
     assert "bad.mid" in capsys.readouterr().err
 
 
+def test_a_score_is_played_into_a_midi_file(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = next((place / "data" / "cache" / "dynamics-demo").rglob("score.musicxml"))
+    mine = tmp_path / "mine.musicxml"
+    mine.write_bytes(source.read_bytes())
+    assert kelly(place, "predict", "dynamics", str(mine)) == 0
+    assert "mine.played.mid" in capsys.readouterr().out
+    notes = read_midi(tmp_path / "mine.played.mid").notes
+    assert len(notes) == mine.read_text().count("<pitch>")
+    assert len(set(notes["velocity"].tolist())) > 1
+    mine.write_bytes(source.read_bytes()[:5000])
+    assert kelly(place, "predict", "dynamics", str(mine), "-o", str(tmp_path / "no.mid")) == 2
+    told = capsys.readouterr().err
+    assert told.count("error") == 1
+    assert "mine.musicxml" in told
+    assert not (tmp_path / "no.mid").exists()
+
+
 def test_playing_along_step_by_step_equals_the_whole(tmp_path: Path) -> None:
     tiny = [
         "--epochs",
