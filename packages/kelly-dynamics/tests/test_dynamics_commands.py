@@ -11,8 +11,8 @@ from kelly_core.cli import run
 from kelly_core.features.midi import make_notes, read_midi, write_notes
 from kelly_core.inference import create_engine_by_name
 from kelly_dynamics.data.read import read_performance
-from kelly_dynamics.features.context import context
 from kelly_dynamics.features.history import history
+from kelly_dynamics.features.table import known
 from kelly_dynamics.live import Live
 
 
@@ -122,6 +122,6 @@ def test_playing_along_step_by_step_equals_the_whole(tmp_path: Path) -> None:
         said.append(live.next())
         live.played(played.velocity[first:last], float(played.start[first:last].mean()))
     assert live.done
-    inputs = np.concatenate([context(score), score.markings, history(score, played)], axis=1)
+    inputs = np.concatenate([known(score), history(score, played)], axis=1)
     whole = engine.infer({"input": inputs[None].astype(np.float32)}).outputs["output"][0]
     np.testing.assert_allclose(np.concatenate(said), whole, atol=1e-4, rtol=1e-5)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from kelly_core.errors import DataError, UserError
 from kelly_core.features.midi import DRUM_CHANNEL
 from kelly_dynamics.data.musicxml import MARKINGS
-from kelly_dynamics.features.context import context
-from kelly_dynamics.features.table import INPUTS
+from kelly_dynamics.features.table import INPUTS, known
 from kelly_dynamics.score import Floats, Score
 from kelly_dynamics.targets import HIGH, LOW
 
@@ -124,7 +123,7 @@ def humanise(
     if not 0.0 <= amount <= 1.0 or variation < 0:
         raise UserError("amount must be 0 to 1, variation at least 0", where="humanise", hint="try amount 0.8")
     score, order = score_of(midi) if written is None else (written.score, written.order)
-    inputs = np.concatenate([context(score), score.markings], axis=1)[:, : len(INPUTS[kind])]
+    inputs = known(score)[:, : len(INPUTS[kind])]
     said = answers(engine, np.ascontiguousarray(inputs, np.float32))
     varied = np.clip(said + variation * _variation(len(said), seed), LOW, HIGH)
     varied[score.duration <= 0, 2] = 0.0  # nobody learned how long grace notes are
