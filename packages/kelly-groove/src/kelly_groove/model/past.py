@@ -126,6 +126,7 @@ def likeness(query: Tensor, place: Tensor, keys: Tensor, values: Tensor, age: Te
     """
     seen = ((age >= 1) & (age <= span)).to(values.dtype)
     age = age.clamp(min=0).to(values.dtype)
+    query, keys = query.clamp(0.0, 1.0), keys.clamp(0.0, 1.0)
     wrong = {reach: _differences(query, keys, reach) for reach in sorted({kind.reach for kind in LIKENESSES})}
     there = values[..., 3 * N_DRUMS :]
     same = {
@@ -149,7 +150,7 @@ def likeness(query: Tensor, place: Tensor, keys: Tensor, values: Tensor, age: Te
 def _differences(query: Tensor, keys: Tensor, reach: int) -> Tensor:
     """Hits that only one of two windows has: (batch, steps, past)."""
     near = slice(REACH - reach, REACH + reach + 1)
-    one, other = (part[..., near, :].flatten(-2).clamp(0.0, 1.0) for part in (query, keys))
+    one, other = (part[..., near, :].flatten(-2) for part in (query, keys))
     return (
         one.sum(dim=-1)[..., :, None] + other.sum(dim=-1)[..., None, :] - 2.0 * (one @ other.transpose(-2, -1))
     )
