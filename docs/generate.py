@@ -53,6 +53,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         "config": config,
         "commands": commands,
         "protocols": protocols,
+        "runtimes": runtimes,
+        "latency": latency,
     }
     for file in sorted(DOCS.glob("*.md")):
         text = file.read_text(encoding="utf-8")
@@ -142,6 +144,57 @@ def protocols(model: str = "") -> str:
     if not reports:
         return "No measured protocol is kept in `docs/protocols/`."
     return "\n\n".join(map(_protocol, reports))
+
+
+def runtimes() -> str:
+    """A table for each report in docs/runtimes/, as `kelly evaluate MODEL --runtime all --output` wrote it."""
+    reports = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(DOCS.glob("runtimes/*.json"))]
+    return "\n\n".join(map(_runtimes, reports)) or "No measurement is kept in `docs/runtimes/`."
+
+
+def _runtimes(report: dict[str, Any]) -> str:
+    metric = report["headline"] if report["headline"] in report["runtimes"][0]["metrics"] else None
+    metric = metric or next(iter(report["runtimes"][0]["metrics"]))
+    made = "synthetic " if report["synthetic"] else ""
+    lines = [f"{report['model']}, {report['items']} test items of {made}{report['dataset']}:", ""]
+    lines += [
+        f"| runtime | KiB | {metric} (95 %) | change (95 %, paired) | ms per call |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in report["runtimes"]:
+        size = "-" if row["bytes"] is None else f"{row['bytes'] / 1024:.0f}"
+        if row["not_run"]:
+            lines.append(f"| {row['runtime']} | {size} | not run here | | |")
+            continue
+        value, change = row["metrics"][metric], row["change"][metric]
+        lines.append(
+            f"| {row['runtime']} | {size} | {_figure(value['value'])}{_range(value)} | "
+            f"{change['value']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}] | {row['ms']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def latency() -> str:
+    """The table of docs/latency.json, as `kelly bench --json` printed it."""
+    file = DOCS / "latency.json"
+    if not file.exists():
+        return "No measurement is kept in `docs/latency.json`."
+    report = json.loads(file.read_text(encoding="utf-8"))
+    lines = [f"{report['machine']['processor']}, one thread, one item:", ""]
+    lines += [
+        "| model | runtime | call | p50 ms | p99 ms | p99.9 ms | longest ms | budget |",
+        "|---|---|---|" + "---:|" * 5,
+    ]
+    for model in report["models"]:
+        for row in model["rows"]:
+            times = " | ".join(f"{row[key]:.3f}" for key in ("p50_ms", "p99_ms", "p999_ms", "max_ms"))
+            budget = (
+                f"{row['p99_ms'] / model['budget_ms']:.0%} of {model['budget_ms']:g} ms"
+                if row["budget"]
+                else ""
+            )
+            lines.append(f"| {model['model']} | {row['runtime']} | {row['what']} | {times} | {budget} |")
+    return "\n".join(lines)
 
 
 def _protocol(report: dict[str, Any]) -> str:
