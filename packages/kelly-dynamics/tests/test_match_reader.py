@@ -17,8 +17,8 @@ scoreprop(timeSignature,2/4,0:1,0,-1.0000).
 scoreprop(timeSignature,6/8,2:1,0,2.0000).
 snote(n1-1,[G,n],5,0:1,0,1/8,-1.0000,-0.5000,[v1,staff1])-note(n0,79,480,510,71,0,0).
 snote(n2-1,[F,#],3,1:2,1/8,1/8,1.5000,2.0000,[v5,staff2,staccato])-note(n1,54,1440,1536,40,0,0).
-snote(n3-2,[B,b],4,2:2,0,1/4,3.0000,5.0000,[])-note(n2,70,1920,2400,99,0,0).
-snote(n4-1,[A,n],4,2:3,0,1/8,4.0000,5.0000,[])-deletion.
+snote(n3-2,[B,b],4,2:1,1/8,1/4,3.0000,5.0000,[])-note(n2,70,1920,2400,99,0,0).
+snote(n4-1,[A,n],4,2:2,0,1/8,4.0000,5.0000,[])-deletion.
 insertion-note(n9,60,100,120,50,0,0).
 sustain(100,127).
 """
@@ -48,6 +48,19 @@ def test_version_1_gives_quarters_and_seconds(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.end - read.start, [30 / 960, 0.1, 0.5])
     assert read.pitch.tolist() == [79, 54, 70]
     assert read.velocity.tolist() == [71, 40, 99]
+
+
+@pytest.mark.parametrize(("version", "place"), [("1.0.0", "1:3,1/8"), ("5.0", "1:6,0")])
+def test_the_beat_of_the_place_in_the_bar_is_a_quarter_in_version_1(
+    tmp_path: Path, version: str, place: str
+) -> None:
+    head = f"info(matchFileVersion,{version}).\nscoreprop(timeSignature,6/8,1:1,0,0.0000).\n"
+    last = f"snote(n2-1,[A,n],4,{place},1/8,5.0,6.0,[])-note(n2,69,1200,1300,60,0,0).\n"
+    read = read_match(
+        _write(tmp_path, head + "snote(n1-1,[G,n],4,1:1,0,5/8,0.0,5.0,[])-note(n1,67,0,9,60,0,0).\n" + last)
+    )
+    np.testing.assert_allclose(read.onset, [0.0, 2.5])
+    np.testing.assert_allclose(read.onset - read.bar_start, [0.0, 2.5])
 
 
 def test_version_5_takes_the_key_up_not_the_pedal(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from kelly_core.cli.predict_midi import AsJson, Inputs, Output, Runtime, Threads, Transform, run_files
 
+if TYPE_CHECKING:
     from kelly_core.inference import Engine
     from kelly_groove.humanise import Feel
 
@@ -18,14 +18,9 @@ COLUMNS = {"drum notes": "drum_notes", "moved by, ms": "mean_shift_ms", "at most
 
 
 def predict_command(
-    inputs: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="MIDI files, or folders of them.")
-    ],
+    inputs: Inputs,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file to write; a folder where there are several inputs."),
-    ] = None,
+    output: Output = None,
     style: Annotated[
         str | None, typer.Option(help="A style (rock, jazz/swing) or family (swing, laid_back, latin).")
     ] = None,
@@ -40,11 +35,9 @@ def predict_command(
         Path | None, typer.Option(help="Play like the drummer of this file (models with input live).")
     ] = None,
     channel: Annotated[int, typer.Option(min=1, max=16, help="MIDI channel of the drums.")] = 10,
-    runtime: Annotated[
-        str | None, typer.Option(help="onnx, torchscript or torch (default: the first that is there).")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of one inference.")] = 1,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    runtime: Runtime = None,
+    threads: Threads = 1,
+    json: AsJson = False,
 ) -> None:
     """Give the drums of MIDI files the timing and dynamics of a drummer.
 
@@ -57,24 +50,24 @@ def predict_command(
       kelly predict groove beat.mid --style laid_back --amount 0.8 --seed 3
       kelly predict groove beats/ -o grooved/ --json
     """  # noqa: D301 - \b is the character that keeps these lines apart
-    from kelly_core.cli.predict import find_inputs
-    from kelly_core.cli.predict_midi import find_targets, transform_files
-    from kelly_core.features.midi import SUFFIXES
-    from kelly_core.inference import create_engine_by_name
     from kelly_groove.humanise import Feel
     from kelly_groove.styles import controls
 
-    told = controls(style)
-    files = find_inputs(inputs, SUFFIXES)
-    targets = find_targets(files, output, "grooved")
-    engine = create_engine_by_name(MODEL_ID, runtime=runtime, threads=threads).load()
-    transform = _transform(engine, told, Feel(amount, variation, seed), like, channel - 1)
-    transform_files(files, targets, transform, COLUMNS, as_json=json)
+    told, feel = controls(style), Feel(amount, variation, seed)
+    run_files(
+        MODEL_ID,
+        inputs,
+        lambda engine: _transform(engine, told, feel, like, channel - 1),
+        COLUMNS,
+        word="grooved",
+        output=output,
+        runtime=runtime,
+        threads=threads,
+        as_json=json,
+    )
 
 
-def _transform(
-    engine: Engine, told: tuple[int, int], feel: Feel, like: Path | None, channel: int
-) -> Callable[[Path, Path], dict[str, Any]]:
+def _transform(engine: Engine, told: tuple[int, int], feel: Feel, like: Path | None, channel: int) -> Transform:
     """What is done with one file after the other."""
     from kelly_core.features.midi import read_midi, write_back
     from kelly_groove.data.read import drum_notes, on_grid

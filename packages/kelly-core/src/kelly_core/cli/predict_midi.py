@@ -1,15 +1,76 @@
-"""What `kelly predict` has in common for models that turn MIDI files into MIDI files."""
+"""What `kelly predict` has in common for models that turn files of notes into MIDI files: `run_files`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kelly_core.cli import console
+from kelly_core.cli.predict import find_inputs
 from kelly_core.errors import KellyError, UserError
+
+if TYPE_CHECKING:
+    from kelly_core.inference import Engine
+
+Transform = Callable[[Path, Path], Mapping[str, Any]]
+"""Reads the first file, writes the second, tells about it in plain values; raises `KellyError`."""
+
+Inputs = Annotated[
+    list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="MIDI files, or folders of them.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="MIDI file to write; a folder for several inputs.")
+]
+Runtime = Annotated[
+    str | None, typer.Option(help="onnx, torchscript or torch (default: the first that is there).")
+]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of one inference.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def run_files(
+    model_id: str,
+    inputs: Sequence[Path],
+    prepare: Callable[[Engine], Transform],
+    columns: Mapping[str, str],
+    *,
+    word: str,
+    output: Path | None,
+    runtime: str | None,
+    threads: int,
+    as_json: bool,
+    suffixes: Collection[str] | None = None,
+) -> None:
+    """All of a `predict` command but its music: files in, MIDI files and a table or JSON out.
+
+    Names are checked before the model is opened, and the model before a file is read.
+
+    Args:
+        model_id: The model to open.
+        inputs: `FILE_OR_FOLDER...` as typed.
+        prepare: Given the loaded engine, gives what is done with each file.
+        columns: Heading -> key of what the transform tells; input and output are shown anyway.
+        word: What was done, for the names of results (`"grooved"`).
+        output: `--output`.
+        runtime: `--runtime`.
+        threads: `--threads`.
+        as_json: `--json`.
+        suffixes: Of the files to take from folders; None for those of MIDI.
+
+    Raises:
+        KellyError: Inputs, output or model can't be used.
+        typer.Exit: With 2 when any file failed; the others are done.
+    """
+    from kelly_core.features.midi import SUFFIXES
+    from kelly_core.inference import create_engine_by_name
+
+    files = find_inputs(inputs, suffixes or SUFFIXES)
+    targets = find_targets(files, output, word)
+    engine = create_engine_by_name(model_id, runtime=runtime, threads=threads).load()
+    transform_files(files, targets, prepare(engine), columns, as_json=as_json)
 
 
 def find_targets(files: Sequence[Path], output: Path | None, word: str) -> list[Path]:
@@ -49,7 +110,7 @@ def find_targets(files: Sequence[Path], output: Path | None, word: str) -> list[
 def transform_files(
     files: Sequence[Path],
     targets: Sequence[Path],
-    transform: Callable[[Path, Path], Mapping[str, Any]],
+    transform: Transform,
     columns: Mapping[str, str],
     *,
     as_json: bool,
@@ -59,7 +120,7 @@ def transform_files(
     Args:
         files: Inputs.
         targets: Where each goes (`find_targets`).
-        transform: Reads the first path, writes the second, tells about it; raises `KellyError`.
+        transform: What is done with each.
         columns: Heading -> key of what `transform` tells; input and output are shown anyway.
         as_json: Print JSON instead of a table.
 

@@ -3,6 +3,9 @@
 Score times are in quarter notes from the first downbeat (an upbeat is negative), performed times in
 seconds. Versions 1.0.0 and 5.0 of the format are read as far as (n)ASAP uses them: `snote(...)-note(...)`
 lines and time signatures. Deletions, insertions, pedals and every other line are passed over.
+
+Onsets in the score are counted in beats of the metre by both versions. The place in the bar (`bar:beat,offset`)
+is too in 5.0, but in quarters in 1.0.0, whatever the metre: in 6/8 its `1:2` is the third eighth.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ _NOTE = re.compile(
     r"\[[^\]]*\]\)-note\(([^)]*)\)"
 )
 _METRE = re.compile(r"(?:scoreprop|meta)\(timeSignature,\[?(\d+)/(\d+)\]?,(?:[^,\n]*,)+\s*(-?[\d.]+)\)")
+_VERSION = re.compile(r"info\(matchFileVersion,(\d+)")
 _CLOCK = re.compile(r"info\((midiClockUnits|midiClockRate),(\d+)\)")
 _STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ALTER = {"n": 0, "": 0, "#": 1, "##": 2, "x": 2, "b": -1, "bb": -2}
@@ -76,13 +80,17 @@ def read_match(path: Path | str) -> Alignment:
     if min(clock.get("midiClockUnits", 480), clock.get("midiClockRate", 500_000)) < 1:
         raise DataError("its clock stands still", where=str(path), hint="mend its midiClock lines")
     seconds = clock.get("midiClockRate", 500_000) / 1e6 / clock.get("midiClockUnits", 480)
+    version = _VERSION.search(text)
+    in_quarters = version is not None and int(version[1]) == 1
     try:
-        return _aligned(rows, metres, seconds)
+        return _aligned(rows, metres, seconds, in_quarters=in_quarters)
     except (ValueError, KeyError, ZeroDivisionError, IndexError) as error:
         raise DataError(f"a note line makes no sense ({error})", where=str(path)) from error
 
 
-def _aligned(rows: list[tuple[str, ...]], metres: list[tuple[float, int, int]], seconds: float) -> Alignment:
+def _aligned(
+    rows: list[tuple[str, ...]], metres: list[tuple[float, int, int]], seconds: float, *, in_quarters: bool
+) -> Alignment:
     beats = np.array([(float(row[8]), float(row[9])) for row in rows])
     if not np.isfinite(beats).all():
         raise ValueError("a time isn't finite")
@@ -90,11 +98,12 @@ def _aligned(rows: list[tuple[str, ...]], metres: list[tuple[float, int, int]], 
     lower = np.array([m[2] for m in metres])[index]
     offset = np.array([float(Fraction(row[6])) for row in rows])  # of a whole note, from the beat
     bar = np.array([int(row[4]) for row in rows])
-    in_bar = np.array([int(row[5]) - 1 for row in rows]) + offset * lower
+    beat = np.ones(len(rows)) if in_quarters else 4 / lower
+    in_bar = np.array([int(row[5]) - 1 for row in rows]) * beat + offset * 4
     quarters = _to_quarters(metres)
     onset = quarters(beats[:, 0])
     bar_length = np.array([4 * m[1] / m[2] for m in metres])[index]
-    bar_start = quarters(beats[:, 0] - in_bar)
+    bar_start = onset - in_bar
     upbeat = bar == 0
     bar_start[upbeat] = quarters(np.zeros(1))[0] - bar_length[upbeat]  # an upbeat ends with its bar
     performed = [_performed(row[10]) for row in rows]

@@ -18,7 +18,7 @@ _LOUD = {sign: 42.0 + 13.0 * at for at, sign in enumerate(SIGNS)}
 
 def perform(piece: Piece, player: int, seed: int) -> str:
     """A player's performance as a match file of version 1.0.0."""
-    rng = np.random.default_rng([seed, int(piece.name[-2:]), 1000 + player])
+    rng = np.random.default_rng([seed, int(piece.name.rpartition("_")[2]), 1000 + player])
     lead, bias = float(rng.uniform(0.005, 0.025)), float(rng.normal(0, 4))
     period = 60 / (piece.tempo * float(rng.uniform(0.94, 1.06)))
     drift = np.cumsum(rng.normal(0, 0.004, BARS * BEATS + 1))

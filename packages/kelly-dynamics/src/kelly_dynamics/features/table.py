@@ -11,7 +11,7 @@ from kelly_dynamics.features.history import HISTORY, history
 from kelly_dynamics.score import Performance, Score
 from kelly_dynamics.targets import OUTPUTS, targets
 
-FEATURE_VERSION = "1"
+FEATURE_VERSION = "2"
 """Changed whenever the same files would give other numbers."""
 INPUTS: dict[str, tuple[str, ...]] = {
     "notes": CONTEXT,
