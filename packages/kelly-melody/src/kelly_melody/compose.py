@@ -123,8 +123,8 @@ class Composer:
             pitch = draw(pitch_logits, pitches, taste, numbers.next_number())
             if pitch == END:
                 break
-            fits = _LENGTHS <= (left if left is not None else _LENGTHS[-1])
-            duration = draw(duration_logits[pitch], fits, taste, numbers.next_number())
+            room = _LENGTHS[-1] if left is None else left
+            duration = draw(duration_logits[pitch], room >= _LENGTHS, taste, numbers.next_number())
             self.state = following
             self.host.hear(pitch, duration)
             made.append((pitch, duration))

@@ -16,7 +16,7 @@ class NetworkConfig(StrictModel):
     width: int = setting(128, "width of what goes into the backbone and comes out of it", ge=4, le=2048)
     layers: int = setting(2, "layers of the backbone", ge=1, le=16)
     heads: int = setting(4, "transformer: heads of a layer; must divide the width", ge=1, le=64)
-    span: int = setting(256, "transformer: tokens that are seen", unit="tokens", ge=2, le=4096)
+    span: int = setting(96, "transformer: tokens that are seen", unit="tokens", ge=2, le=4096)
     kernel: int = setting(3, "tcn: steps that a layer joins", unit="steps", ge=2, le=16)
     hidden: int = setting(128, "width of the dense layers behind the backbone", ge=4, le=2048)
 
@@ -46,11 +46,11 @@ class MelodyConfig(TrainConfig):
         KeysConfig, "head `keys`: which piano rolls, and what stands around the backbone"
     )
     network: NetworkConfig = setting(NetworkConfig, "sizes of the network")
-    epochs: int = setting(12, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epochs: int = setting(10, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(
         16, "examples per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )
-    crop: int = setting(192, "longest training example", unit="tokens", ge=8, le=16_384)
+    crop: int = setting(96, "longest training example", unit="tokens", ge=8, le=16_384)
     learning_rate: float = setting(3e-3, "peak learning rate", gt=0.0, le=10.0)
     optimizer: OptimizerConfig = setting(
         lambda: OptimizerConfig(weight_decay=0.02), "what turns gradients into steps"
@@ -65,5 +65,5 @@ class MelodyConfig(TrainConfig):
     def recipe(cls, architecture_type: str) -> dict[str, Any]:
         """Defaults that differ for one architecture, chosen on validation tunes."""
         if architecture_type == "lstm":
-            return {"learning_rate": 4e-3, "network": {"layers": 1}}
+            return {"learning_rate": 4e-3, "crop": 192, "network": {"layers": 1}}
         return {}

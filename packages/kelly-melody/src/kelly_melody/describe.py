@@ -16,8 +16,9 @@ FEATURES: dict[str, Any] = {
     "relative = MIDI pitch + shift, which moves the (relative) major tonic to C by -6 to 5 semitones",
     "durations_ticks": list(DURATIONS),
     "last": f"one-hot pitch ({N_PITCHES}: none), then one-hot duration ({N_DURATIONS}: none)",
-    "place": f"one-hot of place in the bar in 16ths ({PLACES}), place in the quarter in ticks ({GRID}), bar modulo "
-    f"{BARS}, eights of bars so far ({PHRASES}), metre ({len(METRES)} and others), upbeat, tonic (12), minor",
+    "place": f"one-hot of place in the bar in 16ths ({PLACES}), place in the quarter in ticks ({GRID}), "
+    f"bar modulo {BARS}, eights of bars so far ({PHRASES}), metre ({len(METRES)} and others), upbeat, "
+    "tonic (12), minor",
     "metres": [f"{numerator}/{denominator}" for numerator, denominator in METRES],
     "proposals": "per source: as `last`, one-hot class of the run, whether the pitch is the first source's",
     "sources": list(SOURCES),

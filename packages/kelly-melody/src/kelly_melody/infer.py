@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class Order:
     """
 
     bars: int | None = 8
-    taste: Taste = Taste()
+    taste: Taste = field(default_factory=Taste)
     seed: int = 0
 
 

@@ -1,4 +1,6 @@
-"""How well tokens are predicted: nats and shares of right guesses, summed per melody so that each token counts once.
+"""How well tokens are predicted: nats and shares of right guesses.
+
+They are summed per melody and divided by the tokens of all melodies, so that each token counts once.
 
 A token is novel where no exact match of four or more tokens earlier in its melody leads up to it.
 """
@@ -20,7 +22,7 @@ METRICS = (
     "duration_top1",
     "novel_pitch_top1",
 )
-"""Nats per token: pitch, duration given the pitch, and their sum; top-1 of both, pitch, and duration given it."""
+"""Nats per token (pitch, duration given the pitch, their sum); shares of right guesses (of both, of each)."""
 Floats = NDArray[np.floating]
 
 

@@ -128,7 +128,7 @@ class Model:
                 self.weights[kind, at] = weight
 
     def score(self, melody: Melody) -> NDArray[np.float64]:
-        """(tokens + 1, 4): nats of pitch and of duration, whether the likeliest pitch and duration are right."""
+        """(tokens + 1, 4): nats of pitch and of duration, whether the likeliest of each is right."""
         rows = []
         runs = longest_matches(melody)
         for run, (pitch, duration, p, d) in zip(runs, self.parts(melody), strict=True):

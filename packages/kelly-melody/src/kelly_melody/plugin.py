@@ -1,4 +1,4 @@
-"""What this package brings to Kelly: one model and two datasets. Light: nothing heavy is imported here."""
+"""What this package brings to Kelly: one model and three datasets. Light: nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def kelly_models() -> list[ModelSpec]:
             task="melody_generation",
             summary="note context -> next note: pitch and duration",
             config=LazyRef("kelly_melody.config:MelodyConfig"),
-            task_class=LazyRef("kelly_melody.task:MelodyTask"),
+            task_class=LazyRef("kelly_melody.heads:make_task"),
             predict=LazyRef("kelly_melody.predict:predict_command"),
             infer_file=LazyRef("kelly_melody.infer:infer_file"),
             protocols=LazyRef("kelly_melody.protocols:PROTOCOLS"),
@@ -52,7 +52,7 @@ def kelly_models() -> list[ModelSpec]:
 
 @hookimpl
 def kelly_datasets() -> list[DatasetSpec]:
-    """The Nottingham Music Database, and synthetic tunes."""
+    """The Nottingham Music Database, piano rolls, and synthetic tunes."""
     return [
         DatasetSpec(
             name="nottingham",
@@ -66,6 +66,15 @@ def kelly_datasets() -> list[DatasetSpec]:
                 "https://github.com/jukedeck/nottingham-dataset/archive/"
                 "0992bb6cd864f6d4b90d6663e08c0ef53ffaa08f.zip"
             ),
+        ),
+        DatasetSpec(
+            name="polymusic",
+            summary="piano rolls with published splits: JSB_Chorales.mat, Nottingham.mat, ... (for head: keys)",
+            models=("melody",),
+            opener=LazyRef("kelly_melody.polymusic.data:open_polymusic"),
+            recognises=LazyRef("kelly_melody.polymusic.data:recognises"),
+            licence="none stated",
+            citation="Boulanger-Lewandowski, Bengio and Vincent (2012), ICML",
         ),
         DatasetSpec(
             name="melody-demo",

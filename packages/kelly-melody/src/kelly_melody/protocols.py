@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kelly_core.data import Dataset
 from kelly_core.evaluate import Protocol
+from kelly_melody.polymusic.protocols import PROTOCOLS as POLYMUSIC
 
 
 def by_tune(dataset: Dataset, seed: int) -> Sequence[tuple[str, dict[str, NDArray[np.int64]]]]:  # noqa: ARG001
@@ -28,5 +29,5 @@ NOTTINGHAM = Protocol(
     arms={"transformer": {"architecture_type": "transformer"}, "lstm": {"architecture_type": "lstm"}},
 )
 
-PROTOCOLS = {NOTTINGHAM.name: NOTTINGHAM}
+PROTOCOLS = {NOTTINGHAM.name: NOTTINGHAM, **POLYMUSIC}
 """By the name that `--protocol` takes."""

@@ -16,10 +16,10 @@ settings. From the logits, which are widened to double precision:
 1. What isn't allowed is left out; `weight[i] = exp((logit[i] - highest) / temperature)`.
 2. Indices are ordered by logit, the highest first, the lower index first among equals.
 3. With `top_k` only the first `top_k` stay.
-4. With `top_p` below 1 those stay that it takes, in this order, to reach `top_p` times the sum of the weights that
-   are left; at least one.
-5. The first index, in this order, at which the running sum of weights exceeds `number * sum` is drawn; the last
-   one where rounding leaves none.
+4. With `top_p` below 1 those stay that it takes, in this order, to reach `top_p` times the sum of the weights
+   that are left; at least one.
+5. The first index, in this order, at which the running sum of weights exceeds `number * sum` is drawn; the
+   last one where rounding leaves none. Sums are taken in this order, one after the other.
 
 A temperature of 0 draws the first index of step 2.
 """

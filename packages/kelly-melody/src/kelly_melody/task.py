@@ -101,7 +101,7 @@ class MelodyTask(Task[MelodyConfig]):
 
     def write_samples(self, model: nn.Module, source: Source, folder: Path) -> None:
         """Continue the first bars of a few melodies; MIDI and sound."""
-        from kelly_melody.report import write_samples
+        from kelly_melody.model.samples import write_samples
 
         assert isinstance(source, MelodySource)
         write_samples(model, source, folder, SAMPLES, HEARD_BARS, SAMPLE_BARS)

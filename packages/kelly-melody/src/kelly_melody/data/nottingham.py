@@ -1,7 +1,7 @@
 """Dataset `nottingham`: the cleaned Nottingham Music Database as published with MIDI files.
 
-Read are `MIDI/melody/*.mid`; a tune's name and mode come from `ABC_cleaned/*.abc`, where `jigs12.mid` is the tune
-`X: 12` of `jigs.abc`. Groups are tunes: files that hold one tune (transposed, nearly alike) stay together.
+Read are `MIDI/melody/*.mid`; a tune's name and mode come from `ABC_cleaned/*.abc`, where `jigs12.mid` is the
+tune `X: 12` of `jigs.abc`. Groups are tunes: files that hold one tune (transposed, nearly alike) stay together.
 """
 
 from __future__ import annotations

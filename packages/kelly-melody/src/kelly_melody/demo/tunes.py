@@ -1,8 +1,8 @@
 """Synthetic tunes: parts of phrases that are repeated, answered and ended on the tonic.
 
 A tune has two parts of eight bars, each played twice. A part is two phrases of four bars that begin alike; the
-first ends open on the dominant, the second closes on the tonic. Bars take their rhythm from a few patterns of the
-metre and walk along the scale, with chord tones on beats.
+first ends open on the dominant, the second closes on the tonic. Bars take their rhythm from a few patterns of
+the metre and walk along the scale, with chord tones on beats.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def make_tune(seed: int, number: int, parts: int) -> Tune:
     steps = []
     for part in range(parts):
         phrase = _phrase(rng, name, 4 * part)
-        steps += 2 * (phrase + [_end(name, 4)] + phrase + [_end(name, 0)])
+        steps += 2 * [*phrase, _end(name, 4), *phrase, _end(name, 0)]
     tonic = 60 + (key.major_tonic - 3 * key.minor) % 12
     scale = _MINOR if key.minor else _MAJOR
     notes = [(tonic + 12 * (step // 7) + scale[step % 7], length) for bar in steps for step, length in bar]

@@ -54,7 +54,7 @@ NOVEL_BELOW = 4
 
 
 def memory_of(melody: Melody) -> NDArray[np.uint8]:
-    """(tokens + 1, sources, 3): pitch, duration and run of what the memory proposes; slow enough to be cached."""
+    """(tokens + 1, sources, 3): pitch, duration and run of what the memory proposes; worth caching."""
     _, places, lengths, _ = bars_of(melody.onsets(), melody.start, melody.metres)
     said, runs = remember(melody, places, lengths)
     return np.concatenate([said, runs[..., None]], axis=-1).astype(np.uint8)

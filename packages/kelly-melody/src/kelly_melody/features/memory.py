@@ -149,7 +149,7 @@ class Memory:
 
 
 def _latest_longest(runs: NDArray[np.int64]) -> tuple[int, int]:
-    """Position of the token after the longest run, the latest of equals, and the run; `runs[0]` is token 1's."""
+    """Place of the token after the longest run, the latest of equals, and the run; `runs[0]` is token 1's."""
     place = len(runs) - 1 - int(np.argmax(runs[::-1]))
     return place + 1, int(runs[place])
 

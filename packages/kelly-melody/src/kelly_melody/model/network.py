@@ -1,9 +1,9 @@
 """The network of MelodyTransformer: a backbone, and a head in which the memory of the tune has votes.
 
-The pitch's logits are what the network makes of everything it was told, plus a learned number for each source of
-the memory on the pitch that it proposes. Durations are said for every pitch at once (one row each), since the
-pitch is drawn first; there a source votes for its duration with one number, and with another one on the row of its
-own pitch.
+The pitch's logits are what the network makes of everything it was told, plus a learned number for each source
+of the memory on the pitch that it proposes. Durations are said for every pitch at once (one row each), since
+the pitch is drawn first; there a source votes for its duration with one number, and with another one on the row
+of its own pitch.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class MelodyNet(nn.Module):
             state: Of the backbone.
 
         Returns:
-            Logits (batch, N_PITCHES) and (batch, N_PITCHES, N_DURATIONS), a row for each pitch; following state.
+            Logits (batch, N_PITCHES) and, a row for each pitch, (batch, N_PITCHES, N_DURATIONS); the state.
         """
         entered = self._enter(last, place, proposals)
         seen, state = self.backbone.step(entered, state)
