@@ -15,8 +15,7 @@ from kelly_melody.config import MelodyConfig
 from kelly_melody.features.inputs import PLACE, PROPOSAL, TOKEN
 from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.model.backbone import Backbone, State
-from kelly_melody.model.lstm import LstmBackbone
-from kelly_melody.model.transformer import TransformerBackbone
+from kelly_melody.model.build import build_backbone
 from kelly_melody.tokens import N_DURATIONS, N_PITCHES
 
 PROPOSED = 24
@@ -133,12 +132,4 @@ class MelodyStep(nn.Module):
 
 def build_network(config: MelodyConfig) -> MelodyNet:
     """The configured network with fresh weights."""
-    sizes = config.network
-    backbone: Backbone
-    if config.architecture_type == "lstm":
-        backbone = LstmBackbone(sizes.width, sizes.width, sizes.layers, config.dropout)
-    else:
-        backbone = TransformerBackbone(
-            sizes.width, sizes.width, sizes.layers, sizes.heads, sizes.span, config.dropout
-        )
-    return MelodyNet(backbone, sizes.hidden, config.dropout)
+    return MelodyNet(build_backbone(config), config.network.hidden, config.dropout)

@@ -55,7 +55,7 @@ _TUNES: dict[str, Any] = {
 }
 ARMS = {
     "nottingham-plain": _arm(
-        "Nottingham", 0, "tcn", **_TUNES, **{"network.width": 192, "network.kernel": 4, "epochs": 8}
+        "Nottingham", 0, "tcn", **_TUNES, **{"network.width": 192, "network.kernel": 4, "epochs": 6}
     ),
     "nottingham-memory": _arm(
         "Nottingham", 2, "tcn", **_TUNES, **{"network.width": 128, "network.kernel": 3, "epochs": 6}

@@ -14,6 +14,9 @@ from torch import Tensor
 from kelly_melody.polymusic.memory import KEYS, remembered
 from kelly_melody.polymusic.metrics import novel_frames
 
+AT_ONCE = 8192
+"""Frames of a batch of whole pieces, padding included."""
+
 
 @dataclass(frozen=True)
 class RollSource:
@@ -73,10 +76,15 @@ class RollSource:
         return self._batch([(piece, 0, len(self.rolls[piece])) for piece in pieces])
 
     def by_length(self, batch_size: int) -> Iterator[list[int]]:
-        """Every piece once, in batches of pieces that are about equally long."""
-        order = sorted(range(len(self.rolls)), key=lambda piece: len(self.rolls[piece]))
-        for at in range(0, len(order), batch_size):
-            yield order[at : at + batch_size]
+        """Every piece once, in batches of about equally long ones, together `AT_ONCE` frames or one piece."""
+        waiting: list[int] = []
+        for piece in sorted(range(len(self.rolls)), key=lambda piece: len(self.rolls[piece])):
+            full = len(self.rolls[piece]) * (len(waiting) + 1) > AT_ONCE or len(waiting) == batch_size
+            if waiting and full:
+                yield waiting
+                waiting = []
+            waiting.append(piece)
+        yield waiting
 
     def _batch(self, spans: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
         frames = max(last - first for _, first, last in spans)
