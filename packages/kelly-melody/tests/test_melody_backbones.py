@@ -3,15 +3,16 @@
 import pytest
 import torch
 
-from kelly_melody.model import LstmBackbone, TransformerBackbone
+from kelly_melody.model import LstmBackbone, TcnBackbone, TransformerBackbone
 
 
-@pytest.fixture(params=["lstm", "lstm2", "transformer", "short span"])
+@pytest.fixture(params=["lstm", "lstm2", "tcn", "transformer", "short span"])
 def backbone(request):
     torch.manual_seed(0)
     made = {
         "lstm": lambda: LstmBackbone(5, 8, 1, 0.1),
         "lstm2": lambda: LstmBackbone(5, 8, 2, 0.1),
+        "tcn": lambda: TcnBackbone(5, 8, 3, 3, 0.1),
         "transformer": lambda: TransformerBackbone(5, 8, 2, 2, 64, 0.1),
         "short span": lambda: TransformerBackbone(5, 8, 2, 2, 7, 0.1),
     }[request.param]()

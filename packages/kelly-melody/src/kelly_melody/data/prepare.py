@@ -34,6 +34,12 @@ def prepare(config: MelodyConfig, dataset: Dataset, split: Split, context: Conte
         DataError: A side of the split has no usable file, or `strict_data` is on and one is unusable.
     """
     used = np.sort(np.concatenate(list(split.values())))
+    if any(dataset.items[int(index)].part for index in used):
+        raise DataError(
+            f"dataset {dataset.name!r} holds piano rolls; the notes of a melody can't be learned from them",
+            where=str(dataset.root),
+            hint="train the other head on them: --set head=keys",
+        )
     read: dict[int, Melody] = {}
     problems: list[Problem] = []
     for index in context.progress.track(used.tolist(), "reading MIDI", len(used)):

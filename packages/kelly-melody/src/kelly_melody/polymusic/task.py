@@ -129,7 +129,7 @@ class KeysTask(Task[MelodyConfig]):
         if keys.candidates:
             shape = ["batch", keys.candidates]
             unit = "continuation of an earlier match, 1 where a key sounds"
-            interface.inputs += [
+            memory = [
                 TensorInfo(name="continuations", shape=[*shape, KEYS], unit=unit, low=0.0, high=1.0),
                 TensorInfo(
                     name="buckets",
@@ -140,6 +140,7 @@ class KeysTask(Task[MelodyConfig]):
                     high=BUCKETS - 1,
                 ),
             ]
+            interface.inputs.extend(memory)
         interface.state.extend(
             StateInfo(name=name, shape=["batch", *shape], unit="activation")
             for name, shape in build_backbone(self.config).state_shapes().items()
