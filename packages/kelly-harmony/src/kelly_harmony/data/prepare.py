@@ -1,0 +1,90 @@
+"""From listed files to training examples, one source per side of the split."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kelly_core.data import Dataset, Item, Problem
+from kelly_core.data.splits import describe_split
+from kelly_core.errors import DataError
+from kelly_core.task import Context, Prepared, Split
+from kelly_harmony.chords import N_QUALITIES, NAMES, NONE
+from kelly_harmony.config import HarmonyConfig
+from kelly_harmony.data import pop909
+from kelly_harmony.data.midi import read_lead
+from kelly_harmony.data.source import HarmonySource
+from kelly_harmony.lead import Lead
+
+
+def read_item(item: Item) -> Lead:
+    """A tune with its chords, by the layout it is from.
+
+    Raises:
+        DataError: It can't be read, or has no melody or no chords.
+    """
+    path = Path(item.path)
+    lead = pop909.read_song(path) if item.extra.get("kind") == pop909.NAME else read_lead(path)
+    if not np.any(lead.chords >= 0):
+        raise DataError("no chord of it can be named", where=str(path), hint="leave it out")
+    return lead
+
+
+def prepare(config: HarmonyConfig, dataset: Dataset, split: Split, context: Context) -> Prepared:
+    """Read every tune of the split; a thousand files take about ten seconds, so nothing is cached.
+
+    Raises:
+        DataError: A side of the split has no usable file, or `strict_data` is on and one is unusable.
+    """
+    used = np.sort(np.concatenate(list(split.values())))
+    read: dict[int, Lead] = {}
+    problems: list[Problem] = []
+    digest = hashlib.sha256()
+    for index in context.progress.track(used.tolist(), "reading tunes", len(used)):
+        item = dataset.items[index]
+        try:
+            lead = read[index] = read_item(item)
+        except DataError as error:
+            if config.strict_data:
+                raise
+            problems.append(Problem(item.path, error.message))
+        else:
+            for array in (lead.melody, lead.metre, lead.key, lead.chords):
+                digest.update(array.tobytes())
+    sources = {}
+    for side, indices in split.items():
+        kept = [int(index) for index in indices if int(index) in read]
+        if len(indices) and not kept:
+            raise DataError(
+                f"no usable file is left for {side} ({len(problems)} of {len(used)} are unusable)",
+                where=str(dataset.root),
+                hint=f"the first: {problems[0].path}: {problems[0].reason}",
+            )
+        if kept:
+            items = [dataset.items[index] for index in kept]
+            groups = np.array([item.group for item in items])
+            sources[side] = HarmonySource(
+                [read[index] for index in kept], [item.path for item in items], groups, config.crop
+            )
+    return Prepared(sources, problems, digest.hexdigest(), _summary(dataset, split, sources))
+
+
+def _summary(dataset: Dataset, split: Split, sources: dict[str, HarmonySource]) -> dict[str, Any]:
+    chords = np.concatenate([lead.chords for lead in sources["train"].leads])
+    known = chords[chords >= 0]
+    shares = {
+        name: round(float(((known < NONE) & (known % N_QUALITIES == at)).mean()), 4)
+        for at, name in enumerate(NAMES)
+    }
+    return {
+        "split": describe_split(dataset.items, split),
+        "hours": {
+            side: round(sum(float(lead.edges[-1] - lead.edges[0]) for lead in source.leads) / 3600, 4)
+            for side, source in sources.items()
+        },
+        "beats": {side: sum(len(lead) for lead in source.leads) for side, source in sources.items()},
+        "chord qualities": {**shares, "none": round(float((known == NONE).mean()), 4)},
+    }
