@@ -73,6 +73,7 @@ def copied(train: RollSource) -> Answer:
     return answer
 
 
+@torch.enable_grad()  # baselines are asked for while a network is measured
 def regression(train: RollSource, validation: RollSource, window: int, *, with_memory: bool) -> Answer:
     """Logistic regression for each key on the last frames, and on the continuations where there is a memory."""
     rows = [_rows(train, piece, window, with_memory=with_memory) for piece in range(len(train.rolls))]

@@ -115,7 +115,7 @@ class KeysTask(Task[MelodyConfig]):
                 TensorInfo(name="frame", shape=["batch", KEYS], unit="1 where a key sounds", low=0.0, high=1.0)
             ],
             outputs=[
-                TensorInfo(name="keys", shape=["batch", KEYS], unit="logit of each key in the next frame")
+                TensorInfo(name="logits", shape=["batch", KEYS], unit="logit of each key in the next frame")
             ],
             state=[StateInfo(name="before", shape=["batch", KEYS], unit="the frame before")],
             features={
