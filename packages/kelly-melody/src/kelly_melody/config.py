@@ -46,7 +46,7 @@ class MelodyConfig(TrainConfig):
         KeysConfig, "head `keys`: which piano rolls, and what stands around the backbone"
     )
     network: NetworkConfig = setting(NetworkConfig, "sizes of the network")
-    epochs: int = setting(10, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epochs: int = setting(8, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(
         16, "examples per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )

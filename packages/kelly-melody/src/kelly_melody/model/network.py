@@ -20,6 +20,8 @@ from kelly_melody.tokens import N_DURATIONS, N_PITCHES
 
 PROPOSED = 24
 """Numbers that stand for a proposal, the same map for every source."""
+GIVEN = 64
+"""Width of the layer that says durations; it is computed for every pitch, hence narrow and without a curve."""
 
 
 class MelodyNet(nn.Module):
@@ -43,9 +45,9 @@ class MelodyNet(nn.Module):
         )
         self.pitch = nn.Linear(hidden, N_PITCHES)
         self.pitch_votes = nn.Linear(hidden, N_SOURCES)
-        self.given = nn.Linear(hidden, hidden)
-        self.by_pitch = nn.Embedding(N_PITCHES, hidden)
-        self.duration = nn.Linear(hidden, N_DURATIONS)
+        self.given = nn.Linear(hidden, GIVEN)
+        self.by_pitch = nn.Embedding(N_PITCHES, GIVEN)
+        self.duration = nn.Linear(GIVEN, N_DURATIONS)
         self.duration_votes = nn.Linear(hidden, 2 * N_SOURCES)
 
     def forward(self, last: Tensor, place: Tensor, proposals: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,7 +64,7 @@ class MelodyNet(nn.Module):
         """
         entered = self._enter(last, place, proposals)
         hidden = self.decide(torch.cat((entered, self.backbone(entered)), dim=-1))
-        given = nn.functional.gelu(self.given(hidden) + self.by_pitch(pitch))
+        given = torch.relu(self.given(hidden) + self.by_pitch(pitch))
         proposed = proposals[..., :N_PITCHES]
         agrees = proposed.gather(-1, pitch[..., None, None].expand(*proposed.shape[:-1], 1)).squeeze(-1)
         anyway, agreeing = self.duration_votes(hidden).chunk(2, dim=-1)
@@ -87,7 +89,7 @@ class MelodyNet(nn.Module):
         seen, state = self.backbone.step(entered, state)
         hidden = self.decide(torch.cat((entered, seen), dim=-1))
         proposed = proposals[..., :N_PITCHES]
-        given = nn.functional.gelu(self.given(hidden)[:, None] + self.by_pitch.weight)
+        given = torch.relu(self.given(hidden)[:, None] + self.by_pitch.weight)
         anyway, agreeing = self.duration_votes(hidden).chunk(2, dim=-1)
         weights = anyway[:, None] + agreeing[:, None] * proposed.transpose(1, 2)  # (batch, pitches, sources)
         votes = weights @ _durations(proposals)
