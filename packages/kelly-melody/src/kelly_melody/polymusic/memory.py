@@ -84,11 +84,10 @@ def remembered(roll: NDArray[np.uint8], candidates: int) -> tuple[NDArray[np.uin
         (frames, candidates, 88) and (frames, candidates): what the memory says after each frame.
     """
     memory = RollMemory(candidates)
-    pairs = [memory.push(frame) for frame in np.ascontiguousarray(roll)]
     continuations = np.zeros((len(roll), candidates, KEYS), np.uint8)
     lengths = np.zeros((len(roll), candidates), np.int64)
-    for at, (frames, found) in enumerate(pairs):
-        continuations[at], lengths[at] = frames, found
+    for at, frame in enumerate(np.ascontiguousarray(roll) if candidates else ()):
+        continuations[at], lengths[at] = memory.push(frame)
     return continuations, bucket(lengths)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_melody.polymusic.memory import bucket, remembered
+from kelly_melody.polymusic.memory import bucket
 
 COLUMNS = ("nll", "frames", "nll_novel", "novel", "hits", "sounding_or_said")
 """Sums over the predicted frames of a piece: NLL in nats, how many there are; both for novel frames; keys that
@@ -43,11 +43,14 @@ def piece_sums(
     )
 
 
-def novel_frames(roll: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """(frames,), whether what follows each frame is novel: no match of `NOVEL` frames or more ends here."""
-    _, buckets = remembered(roll, 1)
-    known: NDArray[np.bool_] = buckets[:, 0] >= int(bucket(np.array(NOVEL)))
-    return ~known
+def novel_frames(buckets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether what follows each frame is novel: no match of `NOVEL` frames or more ends there.
+
+    Args:
+        buckets: (frames, candidates) of `remembered`, with one candidate or more.
+    """
+    novel: NDArray[np.bool_] = buckets[:, 0] < int(bucket(np.array(NOVEL)))
+    return novel
 
 
 def ratios(sums: NDArray[np.float64]) -> Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -42,8 +42,8 @@ _CHORALES: dict[str, Any] = {
     "epochs": 40,
 }
 _TUNES: dict[str, Any] = {
-    "batch_size": 16,
-    "learning_rate": 3e-3,
+    "batch_size": 4,
+    "learning_rate": 2e-3,
     "optimizer.weight_decay": 0.01,
     "weight_averaging": 0.995,
     "precision": "bf16-mixed",

@@ -50,7 +50,8 @@ class RollSource:
     @cached_property
     def novel(self) -> list[NDArray[np.bool_]]:
         """Per piece (frames,), whether what follows each frame is novel."""
-        return [novel_frames(roll) for roll in self.rolls]
+        known = self.memory if self.candidates else [remembered(roll, 1) for roll in self.rolls]
+        return [novel_frames(buckets) for _, buckets in known]
 
     @cached_property
     def _runs(self) -> list[tuple[int, int]]:
