@@ -137,8 +137,8 @@ def chord_of(pitch_classes: ArrayLike, bass: int) -> int:
         bass: Pitch class of the lowest note.
 
     Returns:
-        A chord of the vocabulary; `NONE` for silence, `UNKNOWN` where nothing of it fits: then the third and
-        fifth above the bass, and after them other roots, were tried without the notes that are too many.
+        A chord of the vocabulary; the smallest that holds the notes where some are left out, the largest in
+        them where some are too many. `NONE` for silence, `UNKNOWN` where nothing fits.
     """
     sounding = frozenset(int(pitch) % 12 for pitch in np.atleast_1d(np.asarray(pitch_classes)))
     return _spelled(sounding, int(bass) % 12)
@@ -154,11 +154,15 @@ def _spelled(sounding: frozenset[int], bass: int) -> int:
         for quality, tones in enumerate(QUALITIES.values()):
             if above == frozenset(tones):
                 return root * N_QUALITIES + quality
-    for root in roots:  # more notes than the chord has, or a fifth that is left out
+    by_size = sorted(range(N_QUALITIES), key=lambda at: len(QUALITIES[NAMES[at]]))
+    for root in roots:
         above = frozenset((pitch - root) % 12 for pitch in sounding)
-        for quality in sorted(range(N_QUALITIES), key=lambda at: -len(QUALITIES[NAMES[at]])):
-            tones = frozenset(QUALITIES[NAMES[quality]])
-            if tones <= above or (above <= tones and {0, 3} <= above) or (above <= tones and {0, 4} <= above):
+        has_third = {0, 3} <= above or {0, 4} <= above
+        for quality in by_size:  # a note is left out, mostly the fifth
+            if has_third and above <= frozenset(QUALITIES[NAMES[quality]]):
+                return root * N_QUALITIES + quality
+        for quality in reversed(by_size):  # notes that the chord doesn't have
+            if frozenset(QUALITIES[NAMES[quality]]) <= above:
                 return root * N_QUALITIES + quality
     return UNKNOWN
 

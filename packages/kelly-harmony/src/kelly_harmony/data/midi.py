@@ -99,11 +99,9 @@ def lead_of(midi: MidiFile, *, track: str | None = None, key: int | None = None)
         DataError, UserError: There is no melody.
     """
     chosen = find_track(midi, track) if track is not None else melody_track(midi)
-    notes = top_voice(notes_of(midi, chosen))
-    ends = notes["onset_tick"] + notes["duration_tick"]
-    beats = beats_of(midi, int(ends.max()))
-    lead, source = _lead(midi, notes, beats, key)
-    return lead, source
+    notes = notes_of(midi, chosen)
+    beats = beats_of(midi, int((notes["onset_tick"] + notes["duration_tick"]).max()))
+    return _lead(midi, top_voice(notes), beats, key)
 
 
 def _lead(midi: MidiFile, notes: NDArray[Any], beats: Beats, key: int | None) -> tuple[Lead, str]:
