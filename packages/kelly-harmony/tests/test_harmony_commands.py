@@ -10,6 +10,7 @@ from kelly_core.features.midi import make_notes, read_midi, write_notes
 from kelly_core.inference import create_engine_by_name
 from kelly_harmony.chords import N_CHORDS
 from kelly_harmony.data.midi import lead_of
+from kelly_harmony.demo import open_demo
 from kelly_harmony.infer import log_probabilities, prior_moves
 
 TINY = {
@@ -25,7 +26,19 @@ def trained(request, tmp_path_factory):
     place = tmp_path_factory.mktemp(request.param)
     settings = [f"architecture_type={request.param}", "checkpoint.samples_every=1", *TINY[request.param]]
     sets = [part for setting in settings for part in ("--set", setting)]
-    words = ["train", "harmony", "--data", "demo", "--epochs", "1", "--export-onnx", "--export-torchscript"]
+    songs = open_demo(tmp_path_factory.mktemp("songs"), {"songs": 10, "bars": 4}).root
+    words = [
+        "train",
+        "harmony",
+        "--data",
+        str(songs),
+        "--dataset",
+        "harmony-demo",
+        "--epochs",
+        "1",
+        "--export-onnx",
+        "--export-torchscript",
+    ]
     assert run(["--workspace", str(place), *words, *sets]) == 0
     return place
 

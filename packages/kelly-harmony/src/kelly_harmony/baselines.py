@@ -104,7 +104,7 @@ def _logistic(train: Sequence[Lead], on: Sequence[Lead], *, ahead: bool) -> Said
         known = np.sort(np.random.default_rng(0).choice(known, MOST_BEATS, replace=False))
     if len(np.unique(targets[known])) < 2:
         return _by_cell(train, on, lambda lead: np.zeros(len(lead), np.int64))
-    fitted = LogisticRegression(C=REGULARISATION, max_iter=500).fit(inputs[known], targets[known])
+    fitted = LogisticRegression(C=REGULARISATION, max_iter=200).fit(inputs[known], targets[known])
     result = []
     for lead in on:
         scores = np.zeros((len(lead), N_CLASSES))

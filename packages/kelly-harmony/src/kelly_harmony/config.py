@@ -55,11 +55,11 @@ class HarmonyConfig(TrainConfig):
     mlp: MlpConfig = setting(MlpConfig, "sizes of mlp")
     gru: GruConfig = setting(GruConfig, "sizes of gru")
     tcn: TcnConfig = setting(TcnConfig, "sizes of tcn")
-    epochs: int = setting(12, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epochs: int = setting(10, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(
         8, "examples per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )
-    crop: int = setting(512, "longest training example", unit="beats", ge=16, le=16_384)
+    crop: int = setting(256, "longest training example", unit="beats", ge=16, le=16_384)
     learning_rate: float = setting(3e-3, "peak learning rate", gt=0.0, le=10.0)
     optimizer: OptimizerConfig = setting(
         lambda: OptimizerConfig(weight_decay=0.05), "what turns gradients into steps"
