@@ -14,11 +14,11 @@ from kelly_core.errors import ConfigError, DataError, KellyError, UserError
 from kelly_core.features.midi import make_notes, read_bytes, read_midi, write_notes
 from kelly_core.features.midi.write import encode
 from kelly_harmony.chords import NONE, symbol_of
+from kelly_harmony.data.cached import pack, read_item, read_items, unpack
 from kelly_harmony.data.midi import beat_quarters, beats_of, lead_of, read_lead
 from kelly_harmony.data.nottingham import open_nottingham
 from kelly_harmony.data.nottingham import recognises as is_nottingham
 from kelly_harmony.data.pop909 import open_pop909, read_song, recognises
-from kelly_harmony.data.prepare import read_item
 from kelly_harmony.data.source import HarmonySource
 from kelly_harmony.data.tracks import melody_track
 from kelly_harmony.demo import open_demo
@@ -297,6 +297,27 @@ def test_right_chords_score_1_and_root_ignores_the_mode(tmp_path):
     figures = as_ratios(right[None], size[None])
     assert figures["accuracy"] == figures["majmin"] == 0.0
     assert set(figures) == set(METRICS)
+
+
+def test_packed_tunes_are_the_same_and_files_are_read_once(tmp_path, monkeypatch):
+    place = write_song(tmp_path)
+    items = dict(enumerate(open_pop909(tmp_path, {}).items))
+    before = read_item(items[0])
+    again = unpack(pack(before))
+    for name in ("melody", "metre", "key", "chords", "edges", "intervals"):
+        assert np.array_equal(getattr(before, name), getattr(again, name))
+    assert (again.labels, again.name) == (before.labels, before.name)
+    assert len(list(read_items(items, tmp_path / "cache"))) == 1
+    with monkeypatch.context() as patched:
+        patched.setattr("kelly_harmony.data.cached.read_item", None)  # would fail if it were called
+        (_, cached), *_ = read_items(items, tmp_path / "cache")
+    assert np.array_equal(cached.chords, before.chords)
+    (place / "chord_midi.txt").write_text("0 4 G:maj\n")
+    (_, changed), *_ = read_items(items, tmp_path / "cache")
+    assert symbol_of(int(changed.chords[0])) == "G"
+    (place / "chord_midi.txt").unlink()
+    (_, error), *_ = read_items(items, tmp_path / "cache")
+    assert isinstance(error, DataError)
 
 
 @pytest.mark.skipif(not FOUND, reason="KELLY_SHARED names no folder with the real sets")

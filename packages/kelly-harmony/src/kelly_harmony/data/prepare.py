@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kelly_core.data import Dataset, Item, Problem
+from kelly_core.data import Dataset, Problem
 from kelly_core.data.splits import describe_split
 from kelly_core.errors import DataError
 from kelly_core.task import Context, Prepared, Split
 from kelly_harmony.chords import N_QUALITIES, NAMES, NONE
 from kelly_harmony.config import HarmonyConfig
-from kelly_harmony.data import pop909
-from kelly_harmony.data.midi import read_lead
+from kelly_harmony.data.cached import read_items
 from kelly_harmony.data.source import HarmonySource
 from kelly_harmony.lead import Lead
 
 
-def read_item(item: Item) -> Lead:
-    """A tune with its chords, by the layout it is from.
-
-    Raises:
-        DataError: It can't be read, or has no melody or no chords.
-    """
-    path = Path(item.path)
-    lead = pop909.read_song(path) if item.extra.get("kind") == pop909.NAME else read_lead(path)
-    if not np.any(lead.chords >= 0):
-        raise DataError("no chord of it can be named", where=str(path), hint="leave it out")
-    return lead
-
-
 def prepare(config: HarmonyConfig, dataset: Dataset, split: Split, context: Context) -> Prepared:
-    """Read every tune of the split; a thousand files take about ten seconds, so nothing is cached.
+    """Read every tune of the split, through the cache.
 
     Raises:
         DataError: A side of the split has no usable file, or `strict_data` is on and one is unusable.
@@ -43,17 +28,17 @@ def prepare(config: HarmonyConfig, dataset: Dataset, split: Split, context: Cont
     read: dict[int, Lead] = {}
     problems: list[Problem] = []
     digest = hashlib.sha256()
-    for index in context.progress.track(used.tolist(), "reading tunes", len(used)):
-        item = dataset.items[index]
-        try:
-            lead = read[index] = read_item(item)
-        except DataError as error:
+    items = {int(index): dataset.items[index] for index in used.tolist()}
+    found = read_items(items, context.cache)
+    for index, lead in context.progress.track(found, "reading tunes", len(items)):
+        if isinstance(lead, DataError):
             if config.strict_data:
-                raise
-            problems.append(Problem(item.path, error.message))
-        else:
-            for array in (lead.melody, lead.metre, lead.key, lead.chords):
-                digest.update(array.tobytes())
+                raise lead
+            problems.append(Problem(items[index].path, lead.message))
+            continue
+        read[index] = lead
+        for array in (lead.melody, lead.metre, lead.key, lead.chords):
+            digest.update(array.tobytes())
     sources = {}
     for side, indices in split.items():
         kept = [int(index) for index in indices if int(index) in read]
