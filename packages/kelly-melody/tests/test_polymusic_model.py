@@ -37,7 +37,7 @@ def source_of(candidates, **changed):
 
 
 def task_of(architecture, candidates):
-    keys = KeysConfig(candidates=candidates, crop=32, warm=8)
+    keys = KeysConfig(candidates=candidates, crop=32, warm=8, neighbours=3 * (candidates > 0))
     return make_task(MelodyConfig(head="keys", architecture_type=architecture, network=SMALL, keys=keys))
 
 

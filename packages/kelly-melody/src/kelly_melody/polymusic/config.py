@@ -31,6 +31,13 @@ class KeysConfig(StrictModel):
         ge=0,
         le=1024,
     )
+    neighbours: int = setting(
+        0,
+        "channels that look along the keyboard, the same for every key: steps and leaps of voices; 0: none",
+        unit="channels",
+        ge=0,
+        le=256,
+    )
     input_dropout: float = setting(0.3, "share of what goes in that is dropped while training", ge=0.0, lt=1.0)
     dropout: float = setting(0.5, "share of activations dropped before the output", ge=0.0, lt=1.0)
 

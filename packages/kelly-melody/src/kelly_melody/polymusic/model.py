@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kelly_melody.model.backbone import Backbone, State
+from kelly_melody.polymusic.keyboard import Keyboard
 from kelly_melody.polymusic.memory import BUCKETS, KEYS
 
 
@@ -30,12 +31,18 @@ class KeysNet(nn.Module):
     Args:
         backbone: What carries the past; takes `backbone.features` numbers a frame.
         candidates: Continuations of the memory; 0: it isn't there.
+        neighbours: Channels that look along the keyboard; 0: there are none.
         input_dropout: Share of the input dropped.
         dropout: Share of activations dropped before the output.
     """
 
     def __init__(
-        self, backbone: Backbone, candidates: int = 0, input_dropout: float = 0.0, dropout: float = 0.0
+        self,
+        backbone: Backbone,
+        candidates: int = 0,
+        neighbours: int = 0,
+        input_dropout: float = 0.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone, self.candidates = backbone, candidates
@@ -52,6 +59,7 @@ class KeysNet(nn.Module):
             self.gate = nn.Linear(both, 2 * candidates)
             nn.init.normal_(self.trust_in.weight, std=0.05)
             nn.init.zeros_(self.trust_out.weight)
+        self.keyboard = Keyboard(both, neighbours) if neighbours else None
         with torch.no_grad():
             self.leave.weight.mul_(0.3)
             self.stay.weight.copy_(torch.eye(KEYS))
@@ -76,13 +84,13 @@ class KeysNet(nn.Module):
         recall = Recall(continuations, buckets)
         before = F.pad(roll, (0, 0, 1, 0))[:, :-1]
         entered = self._enter(roll, before, recall)
-        return self._leave(entered, self.backbone(self.dropout(entered)), roll, recall)
+        return self._leave(entered, self.backbone(self.dropout(entered)), roll, before, recall)
 
     def step(self, frame: Tensor, before: Tensor, recall: Recall, state: State) -> tuple[Tensor, State]:
         """One frame: (batch, 88), the frame before it, and state to (batch, 88) logits and following state."""
         entered = self._enter(frame, before, recall)
         carried, following = self.backbone.step(entered, state)
-        return self._leave(entered, carried, frame, recall), following
+        return self._leave(entered, carried, frame, before, recall), following
 
     def _enter(self, roll: Tensor, before: Tensor, recall: Recall) -> Tensor:
         change = roll - before
@@ -94,9 +102,11 @@ class KeysNet(nn.Module):
             hidden = hidden + self.trust_in(self._place(recall.buckets)).sum(dim=-2)
         return torch.relu(hidden)
 
-    def _leave(self, entered: Tensor, carried: Tensor, roll: Tensor, recall: Recall) -> Tensor:
+    def _leave(self, entered: Tensor, carried: Tensor, roll: Tensor, before: Tensor, recall: Recall) -> Tensor:
         hidden = self.dropout(torch.cat((entered, carried), dim=-1))
-        logits = self.leave(hidden) + self.stay(roll)
+        logits: Tensor = self.leave(hidden) + self.stay(roll)
+        if self.keyboard is not None:
+            logits = logits + self.keyboard(roll, before, hidden)
         if not self.candidates:
             return logits
         gates = self.gate(hidden).unflatten(-1, (self.candidates, 2))

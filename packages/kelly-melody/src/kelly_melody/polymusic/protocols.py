@@ -35,11 +35,12 @@ _CHORALES: dict[str, Any] = {
     "learning_rate": 4e-3,
     "optimizer.weight_decay": 0.1,
     "weight_averaging": 0.995,
-    "dropout": 0.4,
+    "dropout": 0.0,
     "keys.dropout": 0.5,
     "keys.input_dropout": 0.3,
+    "keys.neighbours": 16,
     "network.layers": 1,
-    "epochs": 40,
+    "epochs": 30,
 }
 _TUNES: dict[str, Any] = {
     "batch_size": 4,
@@ -60,8 +61,8 @@ ARMS = {
     "nottingham-memory": _arm(
         "Nottingham", 2, "tcn", **_TUNES, **{"network.width": 128, "network.kernel": 3, "epochs": 6}
     ),
-    "jsb-plain": _arm("JSB_Chorales", 0, "lstm", **_CHORALES, **{"network.width": 256}),
-    "jsb-memory": _arm("JSB_Chorales", 2, "lstm", **_CHORALES, **{"network.width": 192}),
+    "jsb-plain": _arm("JSB_Chorales", 0, "lstm", **_CHORALES, **{"network.width": 160}),
+    "jsb-memory": _arm("JSB_Chorales", 2, "lstm", **_CHORALES, **{"network.width": 160}),
 }
 """Arms without memory of the piece stand beside baselines that have none either."""
 POLYMUSIC = Protocol(

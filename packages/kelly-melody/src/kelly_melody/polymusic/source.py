@@ -14,7 +14,7 @@ from torch import Tensor
 from kelly_melody.polymusic.memory import KEYS, remembered
 from kelly_melody.polymusic.metrics import novel_frames
 
-AT_ONCE = 8192
+AT_ONCE = 4096
 """Frames of a batch of whole pieces, padding included."""
 
 

@@ -46,7 +46,9 @@ class KeysTask(Task[MelodyConfig]):
     def build(self, train: Source | None) -> nn.Module:
         """The configured network; before training it says how often each key sounds."""
         keys = self.config.keys
-        net = KeysNet(build_backbone(self.config), keys.candidates, keys.input_dropout, keys.dropout)
+        net = KeysNet(
+            build_backbone(self.config), keys.candidates, keys.neighbours, keys.input_dropout, keys.dropout
+        )
         if isinstance(train, RollSource):
             sounding = np.sum([roll.sum(axis=0, dtype=np.int64) for roll in train.rolls], axis=0)
             net.start_from(torch.from_numpy(sounding / sum(map(len, train.rolls))).float())
