@@ -4,8 +4,8 @@
 
 The networks have the shipped sizes and fresh weights: time doesn't depend on what was learned. A step takes its
 state in and gives it out, as a host calls it; `host` is what the host does besides, in Python: looking for
-repeats in a melody of 400 tokens, making the inputs, and drawing from the outputs. All contestants are called in
-turn, so that a change of the machine's load meets all alike.
+repeats in a melody of 400 tokens, making the inputs, and drawing from the outputs. All contestants are called
+in turn, so that a change of the machine's load meets all alike.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TICKS = 480
 """Ticks per quarter note of files written from nothing."""
 VELOCITY = 80
+TRACK = "melody, continued"
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 
 
@@ -115,7 +116,7 @@ def note_table(written: Written, ticks_per_beat: int, line: int, velocity: int, 
         ticks_per_beat: Of the file.
         line: Where the melody's first bar line lies, in ticks of the file.
         velocity: Of every note.
-        columns: Channel and track.
+        columns: Channel.
     """
     from kelly_core.features.midi import make_notes
 
@@ -131,32 +132,34 @@ def note_table(written: Written, ticks_per_beat: int, line: int, velocity: int, 
 
 
 def continued(midi: MidiFile, melody: Melody, written: Written, *, only_new: bool = False) -> bytes:
-    """A MIDI file of what was there and what was written, in tempo and metre of the first."""
-    from kelly_core.features.midi import encode
+    """A MIDI file of what was there and, on a track of its own, what was written."""
+    from kelly_core.features.midi import encode, with_track
 
     part = melody_part(midi)
     first = part[np.argmin(part["onset_tick"])]
     # The grid rounds the first onset; the bar line lies that far before it.
-    line = round(float(first["onset_tick"])) - round(melody.start * midi.ticks_per_beat / GRID)
-    new = note_table(
-        written,
-        midi.ticks_per_beat,
-        line,
-        int(np.clip(np.median(part["velocity"]), 1, 127)),
-        channel=int(first["channel"]),
-        track=int(first["track"]),
-    )
-    old = midi.notes.copy()
-    # A last note that sounds on would run into the first new one.
-    mine = (old["track"] == first["track"]) & (old["channel"] == first["channel"])
+    line = int(first["onset_tick"]) - round(melody.start * midi.ticks_per_beat / GRID)
+    velocity = int(np.clip(np.median(part["velocity"]), 1, 127))
+    new = note_table(written, midi.ticks_per_beat, line, velocity, channel=int(first["channel"]))
+    if only_new:
+        tempos = [(int(row["tick"]), float(6e7 / row["us_per_quarter"])) for row in midi.tempo]
+        metres = [tuple(map(int, row)) for row in midi.metre.tolist()]
+        return encode(new, tempos, metres, midi.ticks_per_beat, (TRACK,))
     border = line + round(written.begin * midi.ticks_per_beat / GRID)
-    room = np.maximum(1, border - old["onset_tick"])
-    old["duration_tick"] = np.where(mine, np.minimum(old["duration_tick"], room), old["duration_tick"])
-    old["velocity"] = np.clip(old["velocity"], 1, 127)
-    tempos = [(int(row["tick"]), float(6e7 / row["us_per_quarter"])) for row in midi.tempo]
-    metres = [tuple(map(int, row)) for row in midi.metre.tolist()]
-    notes = new if only_new else np.concatenate([old, new])
-    return encode(notes, tempos, metres, midi.ticks_per_beat, midi.names)
+    return with_track(_ended(midi, first, border), new, name=TRACK)
+
+
+def _ended(midi: MidiFile, first: Any, border: int) -> MidiFile:
+    """The file, none of whose melody's notes sounds on behind the border, where it would run into a new one."""
+    from kelly_core.features.midi import read_bytes, rewritten
+
+    notes = midi.notes
+    mine = (notes["track"] == first["track"]) & (notes["channel"] == first["channel"])
+    over = mine & (notes["onset_tick"] < border) & (notes["onset_tick"] + notes["duration_tick"] > border)
+    if not over.any():
+        return midi
+    duration = np.where(over, border - notes["onset_tick"], notes["duration_tick"])
+    return read_bytes(rewritten(midi, duration_tick=duration), midi.path)
 
 
 def from_nothing(written: Written, bpm: float) -> bytes:

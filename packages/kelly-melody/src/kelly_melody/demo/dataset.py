@@ -30,7 +30,7 @@ class DemoOptions:
         seed: Seed of everything random.
     """
 
-    tunes: int = 60
+    tunes: int = 40
     parts: int = 2
     seed: int = 0
 
