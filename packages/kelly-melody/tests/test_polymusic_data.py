@@ -61,6 +61,8 @@ def test_pieces_are_listed_with_the_published_split_and_read_back(tmp_path):
     found = prepared(folder, tmp_path)
     assert not found.problems
     np.testing.assert_array_equal(found.sources["test"].rolls[2], a_roll(30, 2))
+    # The three sides of this file are alike.
+    assert found.summary["pieces_that_stand_in_train_too"] == {"validation": 3, "test": 3}
 
 
 def test_pieces_of_one_file_are_no_leak_of_each_other_and_count_once(tmp_path):
@@ -229,3 +231,6 @@ def test_the_published_sets_have_their_published_sizes(tmp_path):
         rolls = read_rolls(tmp_path / f"{name}.mat")
         assert tuple(sum(part.startswith(side) for part in rolls) for side in SIDES) == expected
         assert not any(isinstance(roll, str) for roll in rolls.values())
+        known = {roll.tobytes() for part, roll in rolls.items() if part.startswith("traindata")}
+        again = sum(roll.tobytes() in known for part, roll in rolls.items() if part.startswith("testdata"))
+        assert again == {"Nottingham": 1, "JSB_Chorales": 0}[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from kelly_core.data import Dataset, Problem
@@ -64,5 +65,16 @@ def prepare(config: MelodyConfig, dataset: Dataset, split: Split, context: Conte
     summary = {
         "split": describe_split(dataset.items, split),
         "frames": {side: sum(map(len, source.rolls)) for side, source in sources.items()},
+        "pieces_that_stand_in_train_too": _repeated(sources),
     }
     return Prepared(sources, problems, digest.hexdigest(), summary)
+
+
+def _repeated(sources: Mapping[str, RollSource]) -> dict[str, int]:
+    """How many pieces of the other sides are the same as one of training; published splits aren't mended."""
+    known = {roll.tobytes() for roll in sources["train"].rolls} if "train" in sources else set()
+    return {
+        side: sum(roll.tobytes() in known for roll in source.rolls)
+        for side, source in sources.items()
+        if side != "train"
+    }
