@@ -13,11 +13,11 @@ from kelly_harmony.chords import N_CHORDS
 class MlpConfig(StrictModel):
     """Sizes of `mlp`."""
 
-    width: int = setting(128, "width of the dense layers", ge=4, le=2048)
+    width: int = setting(160, "width of the dense layers", ge=4, le=2048)
     entry: int = setting(48, "numbers that stand for a beat", ge=2, le=512)
-    window: int = setting(24, "past beats that are seen, the newest included", unit="beats", ge=1, le=512)
+    window: int = setting(32, "past beats that are seen, the newest included", unit="beats", ge=1, le=512)
     span: int = setting(256, "beats whose passages are remembered; 0: none", unit="beats", ge=0, le=4096)
-    heads: int = setting(2, "ways of comparing passages", ge=1, le=16)
+    heads: int = setting(4, "ways of comparing passages", ge=1, le=16)
 
 
 class GruConfig(StrictModel):
@@ -29,11 +29,11 @@ class GruConfig(StrictModel):
 class TcnConfig(StrictModel):
     """Sizes of `tcn`."""
 
-    width: int = setting(96, "channels", ge=4, le=2048)
-    layers: int = setting(6, "layers of three taps, of dilation 1, 2, 4, ...", ge=1, le=10)
+    width: int = setting(128, "channels", ge=4, le=2048)
+    layers: int = setting(7, "layers of three taps, of dilation 1, 2, 4, ...", ge=1, le=10)
     look_ahead: int = setting(
         63,
-        "beats heard ahead at most; 0 for none, 63 lets six layers hear both sides alike",
+        "beats heard ahead at most; 0 for none, 63 lets the first six layers hear both sides alike",
         unit="beats",
         ge=0,
     )
@@ -55,7 +55,7 @@ class HarmonyConfig(TrainConfig):
     mlp: MlpConfig = setting(MlpConfig, "sizes of mlp")
     gru: GruConfig = setting(GruConfig, "sizes of gru")
     tcn: TcnConfig = setting(TcnConfig, "sizes of tcn")
-    epochs: int = setting(10, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epochs: int = setting(12, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(
         8, "examples per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )
@@ -68,7 +68,7 @@ class HarmonyConfig(TrainConfig):
     weight_averaging: float = setting(
         0.98, "decay per step of the averaged weights that are evaluated and shipped; 0: off", ge=0.0, lt=1.0
     )
-    dropout: float = setting(0.2, "share of channels dropped after each layer", ge=0.0, lt=1.0)
+    dropout: float = setting(0.3, "share of channels dropped after each layer", ge=0.0, lt=1.0)
     label_smoothing: float = setting(
         0.05, "share of certainty that is taken from the right class", ge=0.0, lt=1.0
     )
