@@ -17,8 +17,9 @@ Answer = Callable[[RollSource, int], NDArray[np.float64]]
 """A piece of a source to (frames, 88) logits of the frame after each."""
 WINDOW = 8
 """Frames that logistic regression sees."""
-EPOCHS, BATCH, RATE, DECAY = 6, 256, 3e-3, 1e-4
-"""How it is trained; validation data chooses the epoch."""
+STEPS, BATCH, RATE, DECAY = 4000, 256, 3e-3, 1e-4
+MOST_EPOCHS = 100
+"""How it is trained: this many steps or more in whole epochs, of which validation data chooses one."""
 
 
 def baselines(train: RollSource, validation: RollSource) -> dict[str, Answer]:
@@ -87,10 +88,12 @@ def regression(train: RollSource, validation: RollSource, window: int, *, with_m
     optimizer = torch.optim.AdamW([weight, bias], lr=RATE, weight_decay=DECAY, fused=True)
     rng = np.random.default_rng(0)
     best, kept = np.inf, (weight, bias)
-    for epoch in range(EPOCHS):
+    steps = max(1, len(inputs) // BATCH)
+    epochs = min(-(-STEPS // steps), MOST_EPOCHS)
+    for epoch in range(epochs):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * (1 - epoch / EPOCHS)
-        for chosen in np.array_split(rng.permutation(len(inputs)), max(1, len(inputs) // BATCH)):
+            group["lr"] = RATE * (1 - epoch / epochs)
+        for chosen in np.array_split(rng.permutation(len(inputs)), steps):
             some, wanted = (torch.from_numpy(array[chosen]).float() for array in (inputs, targets))
             loss = F.binary_cross_entropy_with_logits(F.linear(some, weight, bias), wanted, reduction="sum")
             optimizer.zero_grad()
