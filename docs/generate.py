@@ -133,17 +133,23 @@ def _run_kelly(*arguments: str) -> str:
     return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip("\n")
 
 
-def protocols(model: str = "") -> str:
+def protocols(model: str = "", protocol: str = "") -> str:
     """A table of figures for each report in docs/protocols/, as `kelly evaluate --output` wrote it.
 
     Args:
         model: Only this model's.
+        protocol: Only this protocol's.
     """
     reports = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(DOCS.glob("protocols/*.json"))]
-    reports = [report for report in reports if model in {"", report["model"]}]
+    reports = [
+        report for report in reports if model in {"", report["model"]} and protocol in {"", report["protocol"]}
+    ]
     if not reports:
         return "No measured protocol is kept in `docs/protocols/`."
-    return "\n\n".join(map(_protocol, reports))
+    # Arms that were run one by one lie in files of their own: each then says which it holds.
+    names = [report["protocol"] for report in reports]
+    split = {name for name in names if names.count(name) > 1}
+    return "\n\n".join(_protocol(report, part=report["protocol"] in split) for report in reports)
 
 
 def runtimes() -> str:
@@ -197,7 +203,7 @@ def latency() -> str:
     return "\n".join(lines)
 
 
-def _protocol(report: dict[str, Any]) -> str:
+def _protocol(report: dict[str, Any], *, part: bool) -> str:
     """One report: a table per arm, and figures of others."""
     seeds = ",".join(map(str, report["seeds"]))
     arms = report.get("arms") or {"": report}
@@ -207,7 +213,8 @@ def _protocol(report: dict[str, Any]) -> str:
     command = f"kelly evaluate {report['model']} --protocol {report['protocol']} --data FOLDER{alone}"
     size = "Seeds" if "arms" in report else f"{report['parameters']:,} parameters, seeds"
     lines = [title, "", f"{size} {seeds.replace(',', ', ')}. Made by", ""]
-    lines += ["```bash", f"{command} --seeds {seeds}", "```"]
+    chosen = "".join(f" --arm {name}" for name in arms if part and name)
+    lines += ["```bash", f"{command}{chosen} --seeds {seeds}", "```"]
     for name, arm in arms.items():
         lines += _arm(report, name, arm)
     if report["published"]:

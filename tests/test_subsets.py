@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MODELS = ("dynamics", "emotion", "groove")
+MODELS = ("dynamics", "emotion", "groove", "harmony", "melody")
 SUBSETS = [(), ("kelly-export",), *((f"kelly-{model}",) for model in MODELS), ("kelly-emotion", "kelly-groove")]
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file of a dataset.
+    """One file of a dataset, or a part of one.
 
     Attributes:
         path: Where it lies, absolute.
@@ -20,6 +20,7 @@ class Item:
         split: The dataset's own split (`"train"`, `"validation"`, `"test"`), if it declares one.
         fold: The dataset's own fold, if it declares one.
         extra: Every other column, as text.
+        part: Which part of the file, where one file holds many items.
     """
 
     path: str
@@ -28,6 +29,12 @@ class Item:
     split: str | None = None
     fold: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    part: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for people: its file and the part of it."""
+        return f"{self.path}: {self.part}" if self.part else self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def dataset_stats(dataset: Dataset, progress: Progress | None = None) -> Dataset
     groups: dict[str, set[str]] = defaultdict(set)
     formats: Counter[str] = Counter()
     problems = list(dataset.problems)
-    size = 0
+    sizes: dict[str, int] = {}
     for item in (progress or Silent()).track(dataset.items, "headers", len(dataset.items)):
         try:
             seconds, kind = _describe(item.path)
@@ -68,12 +68,12 @@ def dataset_stats(dataset: Dataset, progress: Progress | None = None) -> Dataset
         lengths[item.label].append(seconds)
         groups[item.label].add(item.group)
         formats[kind] += 1
-        size += Path(item.path).stat().st_size
+        sizes[item.path] = Path(item.path).stat().st_size
     everything = [seconds for values in lengths.values() for seconds in values]
     return DatasetStats(
         {label: _of(lengths[label], groups[label]) for label in sorted(lengths)},
         _of(everything, set().union(*groups.values())),
-        size,
+        sum(sizes.values()),
         dict(formats.most_common()),
         problems,
     )

@@ -46,9 +46,9 @@ def symbolic_prints(items: Sequence[Item], progress: Progress | None = None) -> 
     problems: list[Problem] = []
     for item in (progress or Silent()).track(items, "reading notes", len(items)):
         try:
-            array, content = _print(Path(item.path))
+            array, content = _print(Path(item.path), item.part)
         except DataError as error:
-            problems.append(Problem(item.path, error.message))
+            problems.append(Problem(item.place, error.message))
             array = content = None
         arrays.append(array)
         contents.append(content)
@@ -65,7 +65,7 @@ def same_tune_pairs(prints: FeatureSet) -> list[tuple[int, int]]:
     return [pair for places in members.values() for pair in combinations(places, 2)]
 
 
-def _print(path: Path) -> tuple[NDArray[Any] | None, str]:
+def _print(path: Path, part: str) -> tuple[NDArray[Any] | None, str]:
     if path.suffix.lower() in SUFFIXES:
         notes = read_midi(path).notes
         if not len(notes):
@@ -74,6 +74,7 @@ def _print(path: Path) -> tuple[NDArray[Any] | None, str]:
         digest = hashlib.sha256(b"".join(notes[field].tobytes() for field in fields))
         return np.array(sorted(tune_runs(notes)), np.int64), digest.hexdigest()
     try:
-        return None, hashlib.sha256(path.read_bytes()).hexdigest()
+        # Parts of one file are told apart by their names: what they hold only their own reader knows.
+        return None, hashlib.sha256(path.read_bytes() + part.encode()).hexdigest()
     except OSError as error:
         raise DataError(f"it can't be read ({error.strerror})", where=str(path), hint="check it") from None

@@ -106,7 +106,8 @@ def run_fold(job: FoldJob) -> FoldResult:
     sources = prepared.sources
     started = time.monotonic()
     plan = Plan(checkpoints=None, folder=None, batch_size=config.batch_size or 16)
-    fitted = fit(task, sources["train"], sources["validation"], plan, Fabric(accelerator="cpu", devices=1))
+    fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)
+    fitted = fit(task, sources["train"], sources["validation"], plan, fabric)
     seconds = time.monotonic() - started
     module = task.build(None)
     module.load_state_dict(fitted.state)

@@ -236,7 +236,7 @@ def _data_facts(job: Job, prepared: Prepared) -> dict[str, Any]:
 def _split_paths(job: Job) -> dict[str, list[str]]:
     root = job.dataset.root
     return {
-        side: [_below(job.dataset.items[int(i)].path, root) for i in indices]
+        side: [_below(job.dataset.items[int(i)].place, root) for i in indices]
         for side, indices in job.split.items()
     }
 

@@ -1,5 +1,6 @@
 """Symbolic music: reading any MIDI file, tempo and metre maps, notes as a table, writing."""
 
+from kelly_core.features.midi.append import with_track
 from kelly_core.features.midi.read import (
     DRUM_CHANNEL,
     MIDI_VERSION,
@@ -25,6 +26,7 @@ __all__ = [
     "read_bytes",
     "read_midi",
     "rewritten",
+    "with_track",
     "write_back",
     "write_notes",
 ]

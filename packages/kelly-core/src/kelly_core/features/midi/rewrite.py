@@ -75,6 +75,11 @@ def rewritten(
     return b"".join([*out, *raw.foreign])
 
 
+def track_chunk(raw: smf.RawFile, number: int) -> bytes:
+    """A read track's chunk, its events as they were, its end in place."""
+    return _Events(raw.data, raw.tracks[number]).chunk()
+
+
 def _column(given: ArrayLike | None, default: NDArray[Any], name: str) -> NDArray[np.int64]:
     if given is None:
         return default.astype(np.int64)

@@ -116,6 +116,31 @@ def encode(
     return b"".join([smf.header(1, len(tracks), ticks_per_beat), *tracks])
 
 
+def note_track(
+    notes: NDArray[Any],
+    name: str,
+    programs: Mapping[int, int],
+    ticks_per_beat: int,
+    texts: Sequence[tuple[int, int, bytes]] = (),
+) -> bytes:
+    """The chunk of one track.
+
+    Args:
+        notes: (notes,) of `NOTE_DTYPE`, all of them on this track.
+        name: Its name.
+        programs: Channel -> General MIDI program from 0.
+        ticks_per_beat: Ticks per quarter note.
+        texts: (tick, type of meta event, text).
+
+    Raises:
+        UserError: A value is out of the format's range.
+    """
+    _check(notes, ticks_per_beat)
+    alone = notes.copy()
+    alone["track"] = 0
+    return _note_track(_without_overlaps(alone), name, programs, texts)
+
+
 def _check(notes: NDArray[Any], ticks_per_beat: int) -> None:
     good = (
         1 <= ticks_per_beat < 0x8000
@@ -150,10 +175,13 @@ def _without_overlaps(notes: NDArray[Any]) -> NDArray[Any]:
     return notes[np.lexsort((notes["pitch"], notes["onset_tick"]))]
 
 
-def _note_track(notes: NDArray[Any], name: str, programs: Mapping[int, int]) -> bytes:
+def _note_track(
+    notes: NDArray[Any], name: str, programs: Mapping[int, int], texts: Sequence[tuple[int, int, bytes]] = ()
+) -> bytes:
     events = [(0, 0, _meta(smf.TRACK_NAME, name.encode("latin-1", "replace")))] if name else []
     channels = sorted(set(notes["channel"].tolist()))
     events += [(0, 0, bytes([0xC0 | c, programs[c]])) for c in channels if c in programs]
+    events += [(tick, 1, _meta(kind, text)) for tick, kind, text in texts]  # behind note-offs, before note-ons
     for note in notes:
         channel, pitch, start = int(note["channel"]), int(note["pitch"]), int(note["onset_tick"])
         events.append((start, 2, bytes([0x90 | channel, pitch, int(note["velocity"])])))

@@ -1,0 +1,1 @@
+"""Reading tunes with chords, and turning them into training examples."""

@@ -1,0 +1,1 @@
+"""Reading melodies and making training examples of them."""

@@ -1,0 +1,137 @@
+"""The network of MelodyTransformer: a backbone, and a head in which the memory of the tune has votes.
+
+The pitch's logits are what the network makes of everything it was told, plus a learned number for each source
+of the memory on the pitch that it proposes. Durations are said for every pitch at once (one row each), since
+the pitch is drawn first; there a source votes for its duration with one number, and with another one on the row
+of its own pitch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from kelly_melody.config import MelodyConfig
+from kelly_melody.features.inputs import PLACE, PROPOSAL, TOKEN
+from kelly_melody.features.memory import N_SOURCES
+from kelly_melody.model.backbone import Backbone, State
+from kelly_melody.model.build import build_backbone
+from kelly_melody.tokens import N_DURATIONS, N_PITCHES
+
+PROPOSED = 24
+"""Numbers that stand for a proposal, the same map for every source."""
+GIVEN = 64
+"""Width of the layer that says durations; it is computed for every pitch, hence narrow and without a curve."""
+
+
+class MelodyNet(nn.Module):
+    """From what is told at each token to logits of the next one.
+
+    Args:
+        backbone: What looks back over the tokens.
+        hidden: Width of the dense layers behind it.
+        dropout: Share of activations dropped after each layer.
+    """
+
+    def __init__(self, backbone: Backbone, hidden: int, dropout: float) -> None:
+        super().__init__()
+        width = backbone.width
+        self.backbone = backbone
+        self.propose = nn.Linear(PROPOSAL, PROPOSED)
+        inputs = TOKEN + PLACE + N_SOURCES * PROPOSED
+        self.enter = nn.Sequential(nn.Linear(inputs, backbone.features), nn.GELU(), nn.Dropout(dropout))
+        self.decide = nn.Sequential(
+            nn.Linear(backbone.features + width, hidden), nn.GELU(), nn.Dropout(dropout)
+        )
+        self.pitch = nn.Linear(hidden, N_PITCHES)
+        self.pitch_votes = nn.Linear(hidden, N_SOURCES)
+        self.given = nn.Linear(hidden, GIVEN)
+        self.by_pitch = nn.Embedding(N_PITCHES, GIVEN)
+        self.duration = nn.Linear(GIVEN, N_DURATIONS)
+        self.duration_votes = nn.Linear(hidden, 2 * N_SOURCES)
+
+    def forward(self, last: Tensor, place: Tensor, proposals: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+        """Whole melodies from their start.
+
+        Args:
+            last: (batch, tokens, TOKEN).
+            place: (batch, tokens, PLACE).
+            proposals: (batch, tokens, sources, PROPOSAL).
+            pitch: (batch, tokens) int64, the pitches for which durations are asked.
+
+        Returns:
+            Logits: (batch, tokens, N_PITCHES) and, given these pitches, (batch, tokens, N_DURATIONS).
+        """
+        entered = self._enter(last, place, proposals)
+        hidden = self.decide(torch.cat((entered, self.backbone(entered)), dim=-1))
+        given = torch.relu(self.given(hidden) + self.by_pitch(pitch))
+        proposed = proposals[..., :N_PITCHES]
+        agrees = proposed.gather(-1, pitch[..., None, None].expand(*proposed.shape[:-1], 1)).squeeze(-1)
+        anyway, agreeing = self.duration_votes(hidden).chunk(2, dim=-1)
+        votes = (anyway + agreeing * agrees)[..., None, :] @ _durations(proposals)
+        return self._pitches(hidden, proposed), self.duration(given) + votes.squeeze(-2)
+
+    def step(
+        self, last: Tensor, place: Tensor, proposals: Tensor, state: State
+    ) -> tuple[Tensor, Tensor, State]:
+        """One token.
+
+        Args:
+            last: (batch, TOKEN).
+            place: (batch, PLACE).
+            proposals: (batch, sources, PROPOSAL).
+            state: Of the backbone.
+
+        Returns:
+            Logits (batch, N_PITCHES) and, a row for each pitch, (batch, N_PITCHES, N_DURATIONS); the state.
+        """
+        entered = self._enter(last, place, proposals)
+        seen, state = self.backbone.step(entered, state)
+        hidden = self.decide(torch.cat((entered, seen), dim=-1))
+        proposed = proposals[..., :N_PITCHES]
+        given = torch.relu(self.given(hidden)[:, None] + self.by_pitch.weight)
+        anyway, agreeing = self.duration_votes(hidden).chunk(2, dim=-1)
+        weights = anyway[:, None] + agreeing[:, None] * proposed.transpose(1, 2)  # (batch, pitches, sources)
+        votes = weights @ _durations(proposals)
+        return self._pitches(hidden, proposed), self.duration(given) + votes, state
+
+    def _enter(self, last: Tensor, place: Tensor, proposals: Tensor) -> Tensor:
+        proposed = self.propose(proposals).flatten(-2)
+        entered: Tensor = self.enter(torch.cat((last, place, proposed), dim=-1))
+        return entered
+
+    def _pitches(self, hidden: Tensor, proposed: Tensor) -> Tensor:
+        votes = self.pitch_votes(hidden)[..., None, :] @ proposed
+        logits: Tensor = self.pitch(hidden) + votes.squeeze(-2)
+        return logits
+
+
+def _durations(proposals: Tensor) -> Tensor:
+    """The part of proposals that says which duration: (..., sources, N_DURATIONS)."""
+    return proposals[..., N_PITCHES + 1 : N_PITCHES + 1 + N_DURATIONS]
+
+
+class MelodyStep(nn.Module):
+    """What is exported: one token, with the state as further inputs and outputs.
+
+    Args:
+        net: The trained network.
+    """
+
+    def __init__(self, net: MelodyNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def initial_state(self, batch: int) -> State:
+        """Nothing was heard yet."""
+        return self.net.backbone.initial_state(batch)
+
+    def forward(self, last: Tensor, place: Tensor, proposals: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """As `MelodyNet.step`: pitch, duration, then the following state."""
+        pitch, duration, following = self.net.step(last, place, proposals, list(state))
+        return (pitch, duration, *following)
+
+
+def build_network(config: MelodyConfig) -> MelodyNet:
+    """The configured network with fresh weights."""
+    return MelodyNet(build_backbone(config), config.network.hidden, config.dropout)
