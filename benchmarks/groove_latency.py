@@ -35,8 +35,9 @@ def contestants(folder: Path) -> dict:
     """Name to a function of no arguments that does one step."""
     found = {}
     for kind in ("score", "live"):
-        net = build_network(GrooveConfig(input=kind)).eval()
-        step = (LiveStep(net) if kind == "live" else ScoreStep(net)).eval()
+        config = GrooveConfig(input=kind)
+        net = build_network(config).eval()
+        step = (LiveStep(net, config.network.span) if kind == "live" else ScoreStep(net)).eval()
         inputs = [
             (torch.rand(1, WINDOW, N_DRUMS) < 0.3).float(),
             torch.rand(1, CONTEXT),

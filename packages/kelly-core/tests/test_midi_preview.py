@@ -60,6 +60,8 @@ def test_results_never_replace_an_input_or_each_other(tmp_path):
     assert find_targets([a], None, "played") == [tmp_path / "a.played.mid"]
     assert find_targets([a], tmp_path / "x.mid", "played") == [tmp_path / "x.mid"]
     assert find_targets([a], tmp_path / "out", "played") == [tmp_path / "out" / "a.mid"]
+    with pytest.raises(UserError, match="is a MIDI file"):
+        find_targets([a], tmp_path / "x.musicxml", "played")
     with pytest.raises(UserError, match="replace an input"):
         find_targets([a], a, "played")
     with pytest.raises(UserError, match="two inputs"):

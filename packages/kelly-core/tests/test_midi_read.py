@@ -122,12 +122,17 @@ def test_a_missing_file_is_a_data_error_with_its_path(tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_megabytes_are_read(tmp_path):
+def test_ten_megabytes_are_read_and_so_are_damaged_ones(tmp_path):
     body = b"".join(bytes([1, 0x90, 40 + i % 40, 99, 1, 0x80, 40 + i % 40, 0]) for i in range(40)) * 8_000
     big = song(body + END, *[body + END] * 3)
     assert len(big) > 10_000_000
     (tmp_path / "big.mid").write_bytes(big)
     assert len(read_midi(tmp_path / "big.mid").notes) == 4 * 320_000
+    rng, damaged = random.Random(0), bytearray(big)
+    for _ in range(200):
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+    _reads_or_refuses(bytes(damaged))
+    _reads_or_refuses(big[:100] + rng.randbytes(len(big)))
 
 
 @settings(max_examples=200, deadline=None)

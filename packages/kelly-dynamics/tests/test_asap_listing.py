@@ -1,10 +1,13 @@
 """The asap dataset lists what can be used and names what can't."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kelly_core.cli import run
 from kelly_core.errors import DataError
 from kelly_core.task import Context
 from kelly_dynamics.config import DynamicsConfig
@@ -57,6 +60,31 @@ def test_no_table_is_an_error_and_not_recognised(tmp_path: Path) -> None:
     assert not recognises(tmp_path)
     with pytest.raises(DataError, match="no table"):
         open_asap(tmp_path, {})
+
+
+def test_made_data_is_not_taken_for_the_real_set(tmp_path: Path) -> None:
+    demo = open_demo(tmp_path, {"pieces": 5, "players": 1})
+    assert not recognises(demo.root)
+    assert not recognises(tmp_path)
+
+
+def test_an_archive_of_the_repository_is_unpacked_where_training_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = open_demo(tmp_path, {"pieces": 5, "players": 1}).root
+    top = tmp_path / "asap-dataset-0123456789abcdef"
+    shutil.copytree(root, top, ignore=shutil.ignore_patterns("complete.json"))
+    archive = shutil.make_archive(str(tmp_path / "mine"), "zip", tmp_path, top.name)
+    monkeypatch.setenv("KELLY_DATA_ROOT", str(tmp_path / "data"))
+    words = ["--workspace", str(tmp_path / "work")]
+    assert run([*words, "data", "get", "asap", "--from", archive]) == 0
+    told = capsys.readouterr()
+    assert "CC BY-NC-SA 4.0" in told.out
+    assert "no checksum is known" in told.out + told.err
+    assert run([*words, "data", "validate", "--model", "dynamics", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["dataset"] == "asap"
+    assert (tmp_path / "data/raw/expression" / top.name / "metadata.csv").is_file()
 
 
 def test_unusable_performances_are_left_out_with_a_reason(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from kelly_core.cli import run
 from kelly_core.features.midi import make_notes, read_midi, write_notes
 from kelly_core.inference import create_engine_by_name
 from kelly_dynamics.data.read import read_performance
-from kelly_dynamics.features.context import context
 from kelly_dynamics.features.history import history
+from kelly_dynamics.features.table import known
 from kelly_dynamics.live import Live
 
 
@@ -80,6 +80,25 @@ def test_garbage_is_refused_by_name(place: Path, tmp_path: Path, capsys: pytest.
     assert "bad.mid" in capsys.readouterr().err
 
 
+def test_a_score_is_played_into_a_midi_file(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = next((place / "data" / "cache" / "dynamics-demo").rglob("score.musicxml"))
+    mine = tmp_path / "mine.musicxml"
+    mine.write_bytes(source.read_bytes())
+    assert kelly(place, "predict", "dynamics", str(mine)) == 0
+    assert "mine.played.mid" in capsys.readouterr().out
+    notes = read_midi(tmp_path / "mine.played.mid").notes
+    assert len(notes) == mine.read_text().count("<pitch>")
+    assert len(set(notes["velocity"].tolist())) > 1
+    mine.write_bytes(source.read_bytes()[:5000])
+    assert kelly(place, "predict", "dynamics", str(mine), "-o", str(tmp_path / "no.mid")) == 2
+    told = capsys.readouterr().err
+    assert told.count("error") == 1
+    assert "mine.musicxml" in told
+    assert not (tmp_path / "no.mid").exists()
+
+
 def test_playing_along_step_by_step_equals_the_whole(tmp_path: Path) -> None:
     tiny = [
         "--epochs",
@@ -103,6 +122,6 @@ def test_playing_along_step_by_step_equals_the_whole(tmp_path: Path) -> None:
         said.append(live.next())
         live.played(played.velocity[first:last], float(played.start[first:last].mean()))
     assert live.done
-    inputs = np.concatenate([context(score), score.markings, history(score, played)], axis=1)
+    inputs = np.concatenate([known(score), history(score, played)], axis=1)
     whole = engine.infer({"input": inputs[None].astype(np.float32)}).outputs["output"][0]
     np.testing.assert_allclose(np.concatenate(said), whole, atol=1e-4, rtol=1e-5)

@@ -12,11 +12,7 @@ from kelly_core.inference import create_engine_by_name
 from kelly_groove.data.read import drum_notes, on_grid
 from kelly_groove.infer import remember, say
 
-TINY = [
-    "crop=64",
-    *(f"network.{size}" for size in ("width=8", "heads=2", "key_size=4", "span=16", "hidden=8")),
-    "checkpoint.samples_every=1",
-]
+TINY = ["network.width=8", "network.span=64", "checkpoint.samples_every=1"]
 
 
 @pytest.fixture(scope="module", params=["score", "live"])

@@ -117,19 +117,21 @@ class ArchiveSpec:
     """Where a dataset's official archive lies, for `kelly data get`.
 
     Attributes:
-        url: Its address; the last part is the file's name.
+        url: Its address.
         size: Bytes; None where the publisher may pack it anew.
         sha256: Its SHA-256 in hexadecimal; empty where the publisher may pack it anew.
+        name: What the file is called; empty for the last part of the address.
     """
 
     url: str
     size: int | None = None
     sha256: str = ""
+    name: str = ""
 
     @property
     def filename(self) -> str:
         """The archive's own name."""
-        return self.url.rsplit("/", 1)[-1]
+        return self.name or self.url.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from kelly_dynamics.targets import HIGH, LOW, OUTPUTS
 Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(notes, inputs) -> (notes, 4)."""
 TREE_NOTES = 200_000
-"""Training notes the trees learn from, drawn evenly."""
+"""Training notes the trees learn from, drawn as those of the model are."""
 _METRE = [CONTEXT.index(name) for name in ("bar_sin", "bar_cos", "bar_length")]
 
 
@@ -27,7 +27,7 @@ def baselines(train: NoteSource) -> dict[str, Answer]:
         "global mean": constant(mean),
         "global median": constant(_per_output(true, weight, np.median)),
         "metric position": by_metric_position(train.inputs, true, weight, mean),
-        "boosted trees": boosted_trees(train.inputs, true, weight),
+        "boosted trees": boosted_trees(train),
     }
     if train.n_inputs == len(INPUTS["causal"]):
         found["the moment before"] = moment_before(mean)
@@ -59,17 +59,18 @@ def by_metric_position(
     return answer
 
 
-def boosted_trees(
-    inputs: NDArray[np.float32], true: NDArray[np.float32], weight: NDArray[np.float32]
-) -> Answer:
+def boosted_trees(train: NoteSource) -> Answer:
     """scikit-learn's histogram gradient boosting on the same inputs, one model per output."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    step = max(1, len(inputs) // TREE_NOTES)
-    rounds = min(200, max(20, len(inputs) // 250))  # a small set is overfitted sooner
+    total = int(train.lengths.sum())
+    chosen = np.sort(train.draw(min(TREE_NOTES, total), np.random.default_rng(0), window=1)[0])
+    inputs, answers = train.inputs[chosen], train.answers[chosen]
+    true, weight = answers[:, : len(OUTPUTS)], answers[:, len(OUTPUTS) :]
+    rounds = min(200, max(20, total // 250))  # a small set is overfitted sooner
     models = []
     for at in range(true.shape[1]):
-        good = np.flatnonzero(weight[:, at] > 0)[::step]
+        good = np.flatnonzero(weight[:, at] > 0)
         model = HistGradientBoostingRegressor(
             max_iter=rounds, max_leaf_nodes=31, learning_rate=0.1, random_state=0
         )

@@ -18,6 +18,13 @@ class LossConfig(StrictModel):
     timing: float = setting(0.25, "weight of onset deviation", ge=0.0, le=100.0)
     articulation: float = setting(0.25, "weight of articulation", ge=0.0, le=100.0)
     expression: float = setting(0.25, "weight of expression", ge=0.0, le=100.0)
+    shape: float = setting(
+        0.0,
+        "weight of velocity's error around the mean of each run of notes, however loud that is as a whole; "
+        "nothing with `window: 1`",
+        ge=0.0,
+        le=100.0,
+    )
 
 
 class DynamicsConfig(TrainConfig):
@@ -33,12 +40,20 @@ class DynamicsConfig(TrainConfig):
     )
     input: Literal["notes", "markings", "causal"] = setting(
         "notes",
-        "notes: what a MIDI file says, 32 numbers; markings: also 24 of a MusicXML score; "
+        "notes: what a MIDI file says, 32 numbers; markings: also 24 of a MusicXML score and 21 of lines; "
         "causal: also 20 of the performance so far, for playing along",
     )
     epochs: int = setting(5, "passes over the training data", unit="epochs", ge=1, le=100_000)
+    epoch_notes: int = setting(
+        250_000,
+        "notes that an epoch draws: a piece, a performance of it, a place in it; at most as many as there are; "
+        "0: takes every note once",
+        unit="notes",
+        ge=0,
+        le=1_000_000_000,
+    )
     batch_size: int | None = setting(
-        2048, "runs of notes per step over all processes; null: the device's recommendation", ge=1, le=65_536
+        1024, "runs of notes per step over all processes; null: the device's recommendation", ge=1, le=65_536
     )
     learning_rate: float = setting(4e-3, "peak learning rate", gt=0.0, le=10.0)
     optimizer: OptimizerConfig = setting(
@@ -76,5 +91,14 @@ class DynamicsConfig(TrainConfig):
     def recipe(cls, architecture_type: str) -> dict[str, Any]:
         """What `tcn` needs beside the defaults, which are those of `mlp`."""
         if architecture_type == "tcn":
-            return {"window": 256, "batch_size": 16, "epochs": 12, "learning_rate": 3e-3}
+            return {
+                "window": 256,
+                "batch_size": 16,
+                "epochs": 12,
+                "learning_rate": 3e-3,
+                "dropout": 0.2,
+                "optimizer": {"weight_decay": 0.1},
+                "weight_averaging": 0.99,
+                "loss": {"shape": 1.0},
+            }
         return {}

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from kelly_core.errors import DataError, UserError
 from kelly_core.features.midi import DRUM_CHANNEL
 from kelly_dynamics.data.musicxml import MARKINGS
-from kelly_dynamics.features.context import context
-from kelly_dynamics.features.table import INPUTS
+from kelly_dynamics.features.table import INPUTS, known
 from kelly_dynamics.score import Floats, Score
 from kelly_dynamics.targets import HIGH, LOW
 
 if TYPE_CHECKING:
     from kelly_core.features.midi import MidiFile
     from kelly_core.inference import Engine
+    from kelly_dynamics.data.written import WrittenScore
 
 LOUDER, LATER, LONGER = 4.0, 0.008, 0.15
 """Spread of the variation at 1: velocities, seconds, octaves."""
@@ -91,13 +91,20 @@ def answers(engine: Engine, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def humanise(
-    midi: MidiFile, engine: Engine, *, amount: float = 1.0, variation: float = 0.0, seed: int = 0
+    midi: MidiFile,
+    engine: Engine,
+    *,
+    written: WrittenScore | None = None,
+    amount: float = 1.0,
+    variation: float = 0.0,
+    seed: int = 0,
 ) -> Played:
     """Play a file's notes.
 
     Args:
         midi: The file as read.
         engine: A loaded DynamicsEngine trained with `input` notes or markings.
+        written: What `midi` was made from, where that was a score; its markings count then.
         amount: 0 leaves the file as it is, 1 takes over what the engine says.
         variation: How much one rendition differs from the next; 0: not at all.
         seed: Which rendition.
@@ -115,10 +122,11 @@ def humanise(
         )
     if not 0.0 <= amount <= 1.0 or variation < 0:
         raise UserError("amount must be 0 to 1, variation at least 0", where="humanise", hint="try amount 0.8")
-    score, order = score_of(midi)
-    inputs = np.concatenate([context(score), score.markings], axis=1)[:, : len(INPUTS[kind])]
+    score, order = score_of(midi) if written is None else (written.score, written.order)
+    inputs = known(score)[:, : len(INPUTS[kind])]
     said = answers(engine, np.ascontiguousarray(inputs, np.float32))
     varied = np.clip(said + variation * _variation(len(said), seed), LOW, HIGH)
+    varied[score.duration <= 0, 2] = 0.0  # nobody learned how long grace notes are
     return _applied(midi, order, said, varied, amount, _curve(midi, order, said))
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import UserError
-from kelly_dynamics.features.context import context
 from kelly_dynamics.features.history import History
+from kelly_dynamics.features.table import known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Live:
                 "this model doesn't know the performance so far", hint="train one with `--set input=causal`"
             )
         self._engine = engine
-        self._known = np.concatenate([context(score), score.markings], axis=1)
+        self._known = known(score)
         self._history = History(score)
         self._state: dict[str, NDArray[np.float32]] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kelly_core.hookspecs import hookimpl
-from kelly_core.specs import DatasetSpec, LazyRef, ModelSpec, TensorSpec
+from kelly_core.specs import ArchiveSpec, DatasetSpec, LazyRef, ModelSpec, TensorSpec
 
 KELLY_API = 1
 
@@ -52,6 +52,10 @@ def kelly_datasets() -> list[DatasetSpec]:
             recognises=LazyRef("kelly_dynamics.data.asap:recognises"),
             licence="CC BY-NC-SA 4.0",
             citation="Peter et al. (2023), TISMIR 6(1); Foscarin et al. (2020), ISMIR",
+            # What the repository holds now; it is packed anew for each download, so no checksum stays the same.
+            archive=ArchiveSpec(
+                "https://github.com/CPJKU/asap-dataset/archive/HEAD.zip", name="asap-dataset.zip"
+            ),
         ),
         DatasetSpec(
             name="dynamics-demo",

@@ -28,6 +28,8 @@ from kelly_dynamics.targets import HIGH, LOW, OUTPUTS, UNIT
 
 EXAMPLE_NOTES = 64
 SAMPLES = 3
+_BEND = 0.5
+"""Errors below this many deviations count squared, those above linearly."""
 _MEANS_OF_PAST = [INPUTS["causal"].index(name) for name in HISTORY if name.startswith(("last", "mean", "near"))]
 
 
@@ -55,15 +57,25 @@ class DynamicsTask(Task[DynamicsConfig]):
         return module.train()
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
-        """Smooth L1 of each output in units of its deviation over the training notes, weighted."""
+        """Smooth L1 of each output in units of its deviation over the training notes, weighted.
+
+        With `loss.shape` also that of velocity around its mean over each run: r within a performance doesn't
+        ask how loud it is as a whole, which a score says least about.
+        """
         network = getattr(model, "module", model)
         scale = network.scale
         context = self._varied(batch["context"], generator)
         wanted = (batch["target"] - scale.centre) / scale.spread
-        error = F.smooth_l1_loss(network.scaled(context), wanted, reduction="none", beta=0.5)
-        counts = torch.tensor(list(self.config.loss.model_dump().values()), device=error.device)
+        said = network.scaled(context)
+        error = F.smooth_l1_loss(said, wanted, reduction="none", beta=_BEND)
+        counts = torch.tensor([getattr(self.config.loss, name) for name in OUTPUTS], device=error.device)
         weight = batch["weight"] * counts
-        return (error * weight).sum() / weight.sum().clamp(min=1.0)
+        loss = (error * weight).sum() / weight.sum().clamp(min=1.0)
+        if self.config.loss.shape and said.shape[1] > 1:
+            loss = loss + self.config.loss.shape * _shape_error(
+                said[..., 0], wanted[..., 0], batch["weight"][..., 0]
+            )
+        return loss
 
     def _varied(self, context: Tensor, generator: torch.Generator) -> Tensor:
         """Transposed, and with a past a little louder or softer: each run of notes as a whole."""
@@ -182,6 +194,14 @@ class DynamicsTask(Task[DynamicsConfig]):
             "Timing is deviation from a locally steady tempo; it shapes no ritardando.",
             "Pedal isn't predicted; articulation is the time a key is down.",
         ]
+
+
+def _shape_error(said: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Smooth L1 of `(runs, notes)` after taking each run's own mean from both."""
+    notes = weight.sum(dim=1, keepdim=True).clamp(min=1.0)
+    around, true = (one - (one * weight).sum(dim=1, keepdim=True) / notes for one in (said, wanted))
+    error = F.smooth_l1_loss(around, true, reduction="none", beta=_BEND)
+    return (error * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 def scored(answer: Callable[[NDArray[np.float32]], NDArray[np.float32]], source: NoteSource) -> Predictions:

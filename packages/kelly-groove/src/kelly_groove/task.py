@@ -20,20 +20,21 @@ from kelly_groove.config import GrooveConfig
 from kelly_groove.data.prepare import prepare
 from kelly_groove.data.source import GrooveSource
 from kelly_groove.drums import DRUMS, PITCHES
-from kelly_groove.grid import CONTEXT, LIMIT, N_DRUMS, REACH, STEPS_PER_BEAT, WINDOW, Performance, windows
+from kelly_groove.grid import CONTEXT, LIMIT, N_DRUMS, REACH, STEPS_PER_BEAT, WINDOW, windows
 from kelly_groove.metrics import METRICS, error_sums, groove_metrics
 from kelly_groove.model import (
     STATE,
     Groove,
-    LiveNet,
+    GrooveNet,
     LiveStep,
-    ScoreNet,
     ScoreStep,
     build_network,
     state_shapes,
 )
 from kelly_groove.styles import FAMILIES, STYLES
 
+AT_ONCE = 4096
+"""Examples of one call."""
 SAMPLES = 4
 SAMPLE_STEPS = 64
 
@@ -51,13 +52,7 @@ class GrooveTask(Task[GrooveConfig]):
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
         """Bent absolute errors of timing in ms and of velocity, and of how large these errors are."""
-        told = [batch[name] for name in ("window", "context", "style", "family")]
-        cells = batch["cells"]  # (batch, steps, drums, 4)
-        if self.config.input == "score":
-            return self._distance(model(*told), cells)
-        with_past, from_score = model(*told, batch["played"])
-        # The score's own prediction is what the memory's surprises are measured from.
-        return self._distance(with_past, cells) + 0.5 * self._distance(from_score, cells)
+        return self._distance(_ask(model, batch), batch["cells"])
 
     def _distance(self, said: Groove, cells: Tensor) -> Tensor:
         hits, offset, velocity, length = cells.unbind(dim=-1)
@@ -82,16 +77,17 @@ class GrooveTask(Task[GrooveConfig]):
         self, model: nn.Module, source: GrooveSource, index: int
     ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Predicted offset and velocity of every hit of a performance."""
-        performance = source.performances[index]
+        performance, where = source.performances[index], source.places[index]
         device = next(model.parameters()).device
-        inputs = [tensor.to(device) for tensor in whole_inputs(performance, *source.controls[index])]
-        if isinstance(model, LiveNet):
-            played = torch.from_numpy(performance.played()[None]).to(device)
-            said = model(*inputs, played)[0]
-        else:
-            said = model(*inputs)
-        where = performance.hits["step"], performance.hits["drum"]
-        return said.offset[0].cpu().numpy()[where], said.velocity[0].cpu().numpy()[where]
+        grids = np.zeros((2, len(performance.steps), N_DRUMS))
+        said = []
+        for start in range(source.edges[index], source.edges[index + 1], AT_ONCE):
+            rows = np.arange(start, min(start + AT_ONCE, source.edges[index + 1]))
+            batch = {name: tensor.to(device) for name, tensor in source.fetch(rows, None).items()}
+            said.append(torch.stack(_ask(model, batch)[:2])[..., 0].cpu().numpy())
+        grids[:, where[0], where[1]] = np.concatenate(said, axis=1)
+        offset, velocity = grids[:, performance.hits["step"], performance.hits["drum"]]
+        return offset, velocity
 
     def _predictions(
         self, source: GrooveSource, said: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]]
@@ -184,7 +180,7 @@ class GrooveTask(Task[GrooveConfig]):
             interface.inputs.append(
                 TensorInfo(name="played", shape=["batch", N_DRUMS, 3], unit=meaning, low=-LIMIT, high=1.0)
             )
-            shapes = state_shapes(build_network(self.config))
+            shapes = state_shapes(self.config.network.span)
             interface.state.extend(
                 StateInfo(name=name, shape=["batch", *shape], unit="activation")
                 for name, shape in zip(STATE, shapes, strict=True)
@@ -193,10 +189,9 @@ class GrooveTask(Task[GrooveConfig]):
 
     def export_module(self, model: nn.Module) -> nn.Module:
         """One step of the network."""
-        if isinstance(model, LiveNet):
-            return LiveStep(model)
-        assert isinstance(model, ScoreNet)
-        return ScoreStep(model)
+        assert isinstance(model, GrooveNet)
+        live = self.config.input == "live"
+        return LiveStep(model, self.config.network.span) if live else ScoreStep(model)
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A step in the middle of performances spread over the source; silence without one."""
@@ -238,15 +233,11 @@ class GrooveTask(Task[GrooveConfig]):
         ]
 
 
-def whole_inputs(performance: Performance, style: int, family: int) -> list[Tensor]:
-    """Window, context, style and family of a whole performance, batch 1."""
-    steps = len(performance.steps)
-    return [
-        torch.from_numpy(windows(performance.mask))[None],
-        torch.from_numpy(performance.context())[None],
-        torch.full((1, steps), int(style)),
-        torch.full((1, steps), int(family)),
-    ]
+def _ask(model: nn.Module, batch: Mapping[str, Tensor]) -> Groove:
+    """Predictions for examples as `GrooveSource.fetch` gives them."""
+    told = [batch[name] for name in ("window", "context", "style", "family", "drum")]
+    said: Groove = model(*told, batch.get("recent"))
+    return said
 
 
 def _bent(error: Tensor, bend: float) -> Tensor:

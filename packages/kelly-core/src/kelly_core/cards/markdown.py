@@ -84,12 +84,12 @@ def figure(metric: str, one: Interval | None) -> str:
 
 
 def number(value: float) -> str:
-    """Three decimals, or three digits for what is very small or large.
+    """Three decimals, or three digits for what is small or very large.
 
-    >>> number(0.12345), number(0.0001234), number(4e-17)
-    ('0.123', '0.000123', '0.000')
+    >>> number(0.12345), number(0.0059234), number(4e-17)
+    ('0.123', '0.00592', '0.000')
     """
-    return f"{value:.3g}" if 1e-9 < abs(value) < 1e-3 or abs(value) >= 1e4 else f"{value:.3f}"
+    return f"{value:.3g}" if 1e-9 < abs(value) < 0.02 or abs(value) >= 1e4 else f"{value:.3f}"
 
 
 def size(count: int) -> str:

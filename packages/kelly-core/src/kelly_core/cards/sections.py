@@ -108,7 +108,7 @@ def _counts(data: CardData) -> str:
     sides = data.data.sides
     if not sides:
         return ""
-    seen = {label for side in sides.values() for label in side.labels}
+    seen = {label for side in sides.values() for label in side.labels if label}
     labels = [label for label in data.data.classes if label in seen]
     labels += sorted(seen.difference(labels))
     rows = [[escape(label), *(f"{side.labels.get(label, 0):,}" for side in sides.values())] for label in labels]
@@ -117,7 +117,7 @@ def _counts(data: CardData) -> str:
     rows.append([f"Groups ({kind})", *(f"{side.groups:,}" for side in sides.values())])
     if any(side.hours is not None for side in sides.values()):
         rows.append(["Hours", *("-" if side.hours is None else f"{side.hours:.2f}" for side in sides.values())])
-    return table(["Class", *map(_split_name, sides)], rows, numbers=len(sides))
+    return table(["Class" if labels else "", *map(_split_name, sides)], rows, numbers=len(sides))
 
 
 def _metrics(data: CardData) -> str:

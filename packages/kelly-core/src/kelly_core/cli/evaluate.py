@@ -157,8 +157,11 @@ def _show_measured(name: str, result: dict[str, Any]) -> None:
 
 
 def _interval(value: dict[str, Any]) -> str:
-    ends = f" [{value['low']:.3f}, {value['high']:.3f}]" if value["low"] is not None else ""
-    return f"{value['value']:.3f}{ends}"
+    from kelly_core.evaluate.intervals import decimals
+
+    places = decimals(value["value"])
+    ends = f" [{value['low']:.{places}f}, {value['high']:.{places}f}]" if value["low"] is not None else ""
+    return f"{value['value']:.{places}f}{ends}"
 
 
 def _show_protocol(report: ProtocolReport) -> None:

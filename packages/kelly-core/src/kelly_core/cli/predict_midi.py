@@ -82,11 +82,19 @@ def find_targets(files: Sequence[Path], output: Path | None, word: str) -> list[
         word: What was done, for the names (`"grooved"`).
 
     Raises:
-        UserError: Two results would have one name, or one would replace an input.
+        UserError: Two results would have one name, one would replace an input, or isn't named as MIDI.
     """
+    from kelly_core.features.midi import SUFFIXES
+
     if output is None:
         targets = [file.with_name(f"{file.stem}.{word}.mid") for file in files]
     elif len(files) == 1 and output.suffix and not output.is_dir():
+        if output.suffix.lower() not in SUFFIXES:
+            raise UserError(
+                "the result is a MIDI file",
+                where=str(output),
+                hint=f"call it {output.with_suffix('.mid').name}, or give a folder that exists",
+            )
         targets = [output]
     elif output.is_file():
         raise UserError(

@@ -184,7 +184,7 @@ def _show_result(finished: Any) -> None:
 def _figure(interval: Any) -> str:
     if interval is None:
         return ""
-    return f"{interval.value:.3f}" if interval.low != interval.low else str(interval)
+    return str(interval).partition(" ")[0] if interval.low != interval.low else str(interval)
 
 
 def _show_plan(job: Job, progress: Progress, *, as_json: bool) -> None:

@@ -50,7 +50,7 @@ def open_dataset(
         dataset = _demo(host, spec)
     if dataset is not None and dataset.builtin and data in (None, DEMO):
         return _open(dataset, root / "cache" / dataset.name, options)
-    folder = _given_folder(spec, data) if data else _default_folder(spec, root)
+    folder = _given_folder(spec, data) if data else _default_folder(host, spec, dataset, root)
     return _open(dataset or _recognise(host, spec, folder), folder, options)
 
 
@@ -84,12 +84,15 @@ def _given_folder(spec: ModelSpec, data: str) -> Path:
     return raw if spec.data_folder and _has_files(raw) else folder
 
 
-def _default_folder(spec: ModelSpec, root: Path) -> Path:
+def _default_folder(host: PluginHost, spec: ModelSpec, dataset: DatasetSpec | None, root: Path) -> Path:
     folder = root / "raw" / spec.data_folder
     if spec.data_folder and _has_files(folder):
         return folder
     steps = [f"bring your own: `kelly data import SRC --to {spec.data_folder}`, or name it with --data PATH"]
-    if spec.default_dataset:
+    known = [dataset] if dataset is not None else host.specs("dataset", DatasetSpec)
+    public = [one.name for one in known if one.archive is not None and spec.name in one.models]
+    steps += [f"or fetch a public set: `kelly data get {name}`" for name in public]
+    if spec.default_dataset and dataset is None:
         steps.append("or use the built-in set: --data demo")
     raise DataError(f"there is no data for {spec.name!r} yet", where=str(folder), hint="; ".join(steps))
 

@@ -19,6 +19,15 @@ Sums = Callable[["Predictions"], Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
 """Numerator and denominator per item of every metric; see `kelly_core.task.Task.sums`."""
 
 
+def decimals(value: float) -> int:
+    """Decimals with which a figure is shown: three, and more for a small one.
+
+    >>> decimals(12.9), decimals(0.0365), decimals(0.0)
+    (3, 4, 3)
+    """
+    return 3 + (0.001 <= abs(value) < 0.1) + (0.001 <= abs(value) < 0.01)
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A figure and the ends of its 95 % interval."""
@@ -28,7 +37,8 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        places = decimals(self.value)
+        return f"{self.value:.{places}f} [{self.low:.{places}f}, {self.high:.{places}f}]"
 
     def as_dict(self) -> dict[str, float]:
         """Plain values; ends that aren't known are NaN."""

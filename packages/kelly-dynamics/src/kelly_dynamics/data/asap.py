@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kelly_core.data import Dataset, Item, Problem
+from kelly_core.data.demo import MARKER
 from kelly_core.errors import DataError
 
 NAME = "asap"
@@ -27,25 +28,22 @@ KEPT_APART = (
 
 
 def recognises(path: Path) -> bool:
-    """Whether `metadata.csv` with the published columns lies in the folder."""
-    try:
-        with (Path(path) / METADATA).open(encoding="utf-8-sig", newline="") as file:
-            return set(COLUMNS) <= set(next(csv.reader(file), []))
-    except (OSError, UnicodeError, csv.Error):
-        return False
+    """Whether `metadata.csv` with the published columns lies in the folder, or in one folder below."""
+    return _find(Path(path)) is not None
 
 
 def open_asap(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa: ARG001 - an opener's signature
     """List the performances whose notes are aligned reliably.
 
     Args:
-        path: Folder of `metadata.csv`.
+        path: Folder of `metadata.csv`, or the one above, as an unpacked archive of the repository leaves it.
         options: None are known.
 
     Raises:
         DataError: There is no table, it lacks columns, or no row of it can be used.
     """
-    root = Path(path).absolute()
+    path = Path(path).absolute()
+    root = _find(path) or path
     rows = _rows(root / METADATA)
     return listed(NAME, root, rows, licence=LICENCE, citation=CITATION)
 
@@ -87,6 +85,18 @@ def listed(name: str, root: Path, rows: list[dict[str, str]], **about: Any) -> D
         notes=[f"{count} {what}" for what, count in sorted(left_out.items())],
         **about,
     )
+
+
+def _find(path: Path) -> Path | None:
+    for table in (path / METADATA, *sorted(path.glob(f"*/{METADATA}"))):
+        try:
+            with table.open(encoding="utf-8-sig", newline="") as file:
+                made = (table.parent / MARKER).exists()  # synthetic data must not pass for the real set
+                if set(COLUMNS) <= set(next(csv.reader(file), [])) and not made:
+                    return table.parent
+        except (OSError, UnicodeError, csv.Error):
+            continue
+    return None
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

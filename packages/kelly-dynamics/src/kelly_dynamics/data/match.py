@@ -84,7 +84,7 @@ def read_match(path: Path | str) -> Alignment:
     in_quarters = version is not None and int(version[1]) == 1
     try:
         return _aligned(rows, metres, seconds, in_quarters=in_quarters)
-    except (ValueError, KeyError, ZeroDivisionError, IndexError) as error:
+    except (ValueError, KeyError, ZeroDivisionError, IndexError, OverflowError) as error:
         raise DataError(f"a note line makes no sense ({error})", where=str(path)) from error
 
 
@@ -118,6 +118,8 @@ def _aligned(
         "start": np.array([p[0] for p in performed]) * seconds,
         "end": np.array([p[1] for p in performed]) * seconds,
     }
+    if not all(np.isfinite(table[name]).all() for name in ("duration", "bar_start", "start", "end")):
+        raise ValueError("a time isn't finite")
     if ((table["velocity"] < 1) | (table["velocity"] > 127) | (table["end"] < table["start"])).any():
         raise ValueError("a velocity is outside 1 to 127, or a note ends before it begins")
     order = np.lexsort((table["pitch"], np.round(onset, 4)))

@@ -6,16 +6,13 @@ a quarter around 0 between mp and mf.
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.errors import DataError
+from kelly_dynamics.data.score_xml import Found, walk_score
 
 MARKINGS = (
     "level", "level_of_staff", "level_known", "since_level", "to_next_level", "next_level_near",
@@ -24,31 +21,7 @@ MARKINGS = (
     "slur_start", "slur_inside", "slur_end", "lower_staff", "inner_voice", "ornament",
 )  # fmt: skip
 """Columns of the markings of a note; 0 everywhere means that the score says nothing."""
-LEVELS = {
-    "pppp": -4.5, "ppp": -3.5, "pp": -2.5, "p": -1.5, "mp": -0.5, "mf": 0.5, "f": 1.5, "ff": 2.5, "fff": 3.5,
-    "ffff": 4.5, "fp": -1.5, "sfp": -1.5,
-}  # fmt: skip
-_SUDDEN = frozenset({"sf", "sfz", "sffz", "fz", "rf", "rfz", "sfp", "fp", "sfpp"})
-_GROWING = ("cresc", "più f", "piu f")
-_FADING = ("dim", "decresc", "calando", "smorz", "morendo", "perdendo", "mancando")
-_SOFT = ("dolce", "sotto voce", "leggier", "tranquillo", "una corda", "delicat", "piano")
-_STRONG = ("con forza", "marcat", "energico", "con fuoco", "agitato", "pesante", "appassionato", "risoluto")
 _WORD_LASTS = 8.0  # quarters, or until the next dynamic sign
-_ORNAMENTS = ("trill-mark", "turn", "mordent", "inverted-mordent", "inverted-turn", "tremolo")
-
-
-@dataclass
-class _Found:
-    """What was seen while walking through the score; every list is in order of appearance."""
-
-    notes: list[dict[str, float]] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    levels: list[tuple[float, int, float]] = field(default_factory=list)
-    sudden: list[tuple[float, int]] = field(default_factory=list)
-    wedges: list[tuple[float, float, float]] = field(default_factory=list)
-    words: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
-    open_wedges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    slurs: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 def read_markings(path: Path | str) -> dict[str, NDArray[np.float32]]:
@@ -60,105 +33,14 @@ def read_markings(path: Path | str) -> dict[str, NDArray[np.float32]]:
     Raises:
         DataError: It is not readable MusicXML.
     """
-    found = _Found()
-    try:
-        root = ET.parse(path).getroot()  # noqa: S314 - expat bounds the growth of entities
-        for part in root.iter("part"):
-            _walk(part, found)
-    except (ET.ParseError, OSError, ValueError, UnicodeError) as error:
-        raise DataError(f"not readable MusicXML: {error}", where=str(path), hint="export it again") from error
-    if root.tag != "score-partwise":
-        raise DataError(f"is a {root.tag!r}, no partwise score", where=str(path), hint="export it as MusicXML")
-    if not found.ids:
-        return {}
-    return dict(zip(found.ids, _table(found), strict=True))
+    found = walk_score(path)
+    return {name: row for name, row in zip(found.ids, marking_table(found), strict=True) if name}
 
 
-def _walk(part: ET.Element, found: _Found) -> None:
-    divisions, at, previous = 1.0, 0.0, 0.0
-    for measure in part.iter("measure"):
-        start = end = at
-        for element in measure:
-            if element.tag == "attributes" and (text := element.findtext("divisions")):
-                divisions = max(float(text), 1e-6)
-            length = float(element.findtext("duration") or 0) / divisions
-            if element.tag == "backup":
-                at -= length
-            elif element.tag == "forward":
-                at += length
-            elif element.tag == "direction":
-                _direction(element, at + float(element.findtext("offset") or 0) / divisions, found)
-            elif element.tag == "note":
-                chord = element.find("chord") is not None
-                _note(element, previous if chord else at, found)
-                if not chord:
-                    previous, at = at, at + length
-            end = max(end, at)
-        at = max(end, start)
-
-
-def _direction(element: ET.Element, at: float, found: _Found) -> None:
-    staff = int(element.findtext("staff") or 0)
-    for kind in element.iter("direction-type"):
-        for sign in kind.iterfind("dynamics/*"):
-            _dynamic(sign, at, staff, found)
-        for wedge in kind.iterfind("wedge"):
-            number, what = wedge.get("number", "1"), wedge.get("type", "")
-            if what == "stop":
-                begun = found.open_wedges.pop(number, None)
-                if begun is not None and at > begun[0]:
-                    found.wedges.append((begun[0], at, begun[1]))
-            elif what in ("crescendo", "diminuendo"):
-                found.open_wedges[number] = (at, 1.0 if what == "crescendo" else -1.0)
-        for words in kind.iterfind("words"):
-            _words((words.text or "").lower().strip(), at, found)
-
-
-def _dynamic(sign: ET.Element, at: float, staff: int, found: _Found) -> None:
-    name = (sign.text or "").strip() if sign.tag == "other-dynamics" else sign.tag
-    if name in _SUDDEN:
-        found.sudden.append((at, staff))
-    if name in LEVELS:
-        found.levels.append((at, staff, LEVELS[name] / 4.5))
-
-
-def _words(text: str, at: float, found: _Found) -> None:
-    if any(text.startswith(word) for word in _GROWING):
-        found.words["growing"].append((at, 1.0))
-    elif any(word in text for word in _FADING):
-        found.words["growing"].append((at, -1.0))
-    elif any(word in text for word in _SOFT):
-        found.words["soft"].append((at, 1.0))
-    elif any(word in text for word in _STRONG):
-        found.words["strong"].append((at, 1.0))
-
-
-def _note(element: ET.Element, at: float, found: _Found) -> None:
-    name = element.get("id")
-    if element.find("rest") is not None:
-        return
-    voice, staff = element.findtext("voice") or "1", int(element.findtext("staff") or 1)
-    row = {"at": at, "staff": float(staff), "lower_staff": float(staff > 1)}
-    row["inner_voice"] = float(voice not in ("1", "5"))
-    marks = {mark.tag for mark in element.iterfind("notations/articulations/*")}
-    row |= {"accent": "accent" in marks, "marcato": "strong-accent" in marks, "tenuto": "tenuto" in marks}
-    row["staccato"] = 1.0 if marks & {"staccato", "staccatissimo"} else 0.5 * ("detached-legato" in marks)
-    row["fermata"] = element.find("notations/fermata") is not None
-    row["ornament"] = any(element.find(f"notations/ornaments/{kind}") is not None for kind in _ORNAMENTS)
-    kinds = [slur.get("type") for slur in element.iterfind("notations/slur")]
-    key = f"{staff} {voice}"
-    row["slur_inside"] = float(found.slurs[key] > 0)
-    row["slur_start"], row["slur_end"] = "start" in kinds, "stop" in kinds
-    found.slurs[key] = max(0, found.slurs[key] + kinds.count("start") - kinds.count("stop"))
-    for sign in element.iterfind("notations/dynamics/*"):
-        _dynamic(sign, at, staff, found)
-    if name:
-        found.ids.append(name)
-        found.notes.append({key: float(value) for key, value in row.items()})
-
-
-def _table(found: _Found) -> NDArray[np.float32]:
-    """(notes, 24) values of `MARKINGS`."""
+def marking_table(found: Found) -> NDArray[np.float32]:
+    """(notes, 24) values of `MARKINGS` for every note that was found."""
+    if not found.notes:
+        return np.zeros((0, len(MARKINGS)), np.float32)
     at = np.array([note["at"] for note in found.notes])
     staff = np.array([note["staff"] for note in found.notes])
     columns = {name: np.array([note.get(name, 0.0) for note in found.notes]) for name in MARKINGS}

@@ -45,10 +45,13 @@ def prepare(config: DynamicsConfig, dataset: Dataset, split: Split, context: Con
                 hint="look at the reasons with `kelly data validate`",
             )
         if kept:
+            kept_tables = [tables[item.path] for item in kept]
+            notes_of_epoch = min(config.epoch_notes, sum(map(len, kept_tables))) if side == "train" else 0
             sources[side] = NoteSource(
-                tables=[tables[item.path] for item in kept],
+                tables=kept_tables,
                 n_inputs=len(INPUTS[config.input]),
                 window=config.window,
+                drawn=notes_of_epoch // config.window,
                 groups=np.array([item.group for item in kept]),
                 paths=[item.path for item in kept],
                 extra={"composer": np.array([item.extra.get("composer", "") for item in kept])},

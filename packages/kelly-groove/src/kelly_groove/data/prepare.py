@@ -61,14 +61,12 @@ def _source(
 ) -> GrooveSource:
     items = [dataset.items[index] for index in kept]
     columns = sorted({name for item in items for name in item.extra})
-    train = side == "train"
     return GrooveSource(
         performances,
         [item.path for item in items],
         np.array([item.group for item in items]),
-        config.crop,
-        config.hide_style if train else 0.0,
-        config.gain if train else 0.0,
+        config.network.span if config.input == "live" else 0,
+        config.hide_style if side == "train" else 0.0,
         {name: np.array([item.extra.get(name, "") for item in items]) for name in columns},
     )
 

@@ -1,20 +1,34 @@
-"""The networks of GroovePredictor, chosen by `input`."""
+"""The network of GroovePredictor, what it is told about the past, and its step."""
 
 from __future__ import annotations
 
-from torch import nn
-
-from kelly_groove.config import GrooveConfig
-from kelly_groove.model.network import Groove, LiveNet, ScoreNet
+from kelly_groove.config import RECENT, GrooveConfig
+from kelly_groove.grid import N_DRUMS
+from kelly_groove.model.network import Groove, GrooveNet, drum_rows
+from kelly_groove.model.past import PAST, PLACES, past_of, recent_of
+from kelly_groove.model.pasts import pasts
 from kelly_groove.model.step import STATE, LiveStep, ScoreStep, state_shapes
 
-__all__ = ["STATE", "Groove", "LiveNet", "LiveStep", "ScoreNet", "ScoreStep", "build_network", "state_shapes"]
+__all__ = [
+    "PAST",
+    "PLACES",
+    "STATE",
+    "Groove",
+    "GrooveNet",
+    "LiveStep",
+    "ScoreStep",
+    "build_network",
+    "drum_rows",
+    "past_of",
+    "pasts",
+    "recent_of",
+    "state_shapes",
+]
 
 
-def build_network(config: GrooveConfig) -> nn.Module:
+def build_network(config: GrooveConfig) -> GrooveNet:
     """The network a configuration asks for."""
     sizes = config.network
-    encoder = (sizes.width, sizes.depth, sizes.embedding, config.dropout)
-    if config.input == "score":
-        return ScoreNet(*encoder)
-    return LiveNet(*encoder, sizes.heads, sizes.key_size, sizes.span, sizes.hidden)
+    live = config.input == "live"
+    recent, past = (RECENT * 3 * N_DRUMS, PAST) if live else (0, 0)
+    return GrooveNet(sizes.width, sizes.depth, sizes.embedding, config.dropout, recent, past)

@@ -1,4 +1,4 @@
-"""The two networks: `score` knows what is written, `live` also what the drummer did so far."""
+"""The network: from what is written, with input live also what the drummer did so far, to a groove."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from kelly_groove.config import RECENT
-from kelly_groove.grid import LIMIT, N_DRUMS
-from kelly_groove.model.encoder import ScoreEncoder
-from kelly_groove.model.memory import VALUES, PastHits
-
-OUTPUTS = 4 * N_DRUMS
-VELOCITY_UNIT = 32.0
-"""Velocities inside the network are in units of this, offsets in units of `LIMIT`."""
+from kelly_groove.grid import CONTEXT, LIMIT, N_DRUMS, WINDOW
+from kelly_groove.styles import FAMILIES, STYLES
 
 
 class Groove(NamedTuple):
@@ -29,9 +23,66 @@ class Groove(NamedTuple):
     velocity_spread: Tensor
 
 
+class GrooveNet(nn.Module):
+    """Dense layers on a wide window; the first is shared by all drums of a step, the others are per drum.
+
+    Args:
+        width: Of the layers.
+        depth: Residual layers after the first.
+        embedding: Size of a style's embedding.
+        dropout: Dropout after each layer.
+        recent: Numbers of what was played at the last steps; 0 for input score.
+        past: Numbers per drum of what the drummer did so far; 0 for input score.
+    """
+
+    def __init__(self, width: int, depth: int, embedding: int, dropout: float, recent: int, past: int) -> None:
+        super().__init__()
+        self.style = nn.Embedding(len(STYLES) + 1, embedding)
+        self.family = nn.Embedding(len(FAMILIES) + 1, embedding)
+        nn.init.normal_(self.style.weight, std=0.1)
+        nn.init.normal_(self.family.weight, std=0.1)
+        self.of_step = nn.Linear(WINDOW * N_DRUMS + CONTEXT + embedding + recent, width)
+        self.of_drum = nn.Linear(N_DRUMS + past, width, bias=False)
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, len(Groove._fields))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self,
+        window: Tensor,
+        context: Tensor,
+        style: Tensor,
+        family: Tensor,
+        drum: Tensor,
+        recent: Tensor | None = None,
+    ) -> Groove:
+        """Predict.
+
+        Args:
+            window: (..., WINDOW, drums), 1 where a drum is hit.
+            context: (..., CONTEXT), see `kelly_groove.grid.step_context`.
+            style: (...,) int64, 0 for unknown.
+            family: (...,) int64, 0 for unknown.
+            drum: (..., asked, drums + past), for each drum that is asked about: one-hot, what it did so far.
+            recent: (..., recent).
+
+        Returns:
+            Each (..., asked).
+        """
+        embedded = self.style(style) + self.family(family)
+        told = (window.flatten(-2), context, embedded, *(() if recent is None else (recent.clamp(-4.0, 4.0),)))
+        both = self.of_step(torch.cat(told, dim=-1))[..., None, :] + self.of_drum(drum.clamp(-4.0, 4.0))
+        hidden = self.dropout(nn.functional.gelu(both))
+        for layer in self.layers:
+            hidden = hidden + self.dropout(nn.functional.gelu(layer(hidden)))
+        return bounded(self.head(hidden))
+
+
 def bounded(raw: Tensor) -> Groove:
-    """(..., OUTPUTS) of any size to predictions within their ranges."""
-    offset, velocity, offset_spread, velocity_spread = raw.split(N_DRUMS, dim=-1)
+    """(..., 4) of any size to predictions within their ranges."""
+    offset, velocity, offset_spread, velocity_spread = raw.unbind(dim=-1)
     return Groove(
         LIMIT * torch.tanh(offset),
         64.0 + 63.0 * torch.tanh(velocity),
@@ -40,116 +91,13 @@ def bounded(raw: Tensor) -> Groove:
     )
 
 
-class ScoreNet(nn.Module):
-    """From what is written around a step to its groove.
+def drum_rows(past: Tensor | None, like: Tensor) -> Tensor:
+    """One-hot of every drum beside its past: (..., drums, PAST) -> (..., drums, drums + PAST).
 
     Args:
-        width, depth, embedding, dropout: Of the encoder.
+        past: None for input score.
+        like: (..., anything), for the leading shape where there is no past.
     """
-
-    def __init__(self, width: int = 128, depth: int = 1, embedding: int = 16, dropout: float = 0.1) -> None:
-        super().__init__()
-        self.encoder = ScoreEncoder(width, depth, embedding, dropout)
-        self.head = nn.Linear(width, OUTPUTS)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, window: Tensor, context: Tensor, style: Tensor, family: Tensor) -> Groove:
-        """Predict steps; shapes as `ScoreEncoder.forward`."""
-        return bounded(self.head(self.encoder(window, context, style, family)))
-
-
-class LiveNet(nn.Module):
-    """The score's prediction, corrected by what this drummer did so far.
-
-    Args:
-        width, depth, embedding, dropout: Of the encoder.
-        heads, key_size, span: Of the memory; `span` in steps.
-        hidden: Width of the dense layers that correct.
-    """
-
-    def __init__(
-        self,
-        width: int = 128,
-        depth: int = 1,
-        embedding: int = 16,
-        dropout: float = 0.1,
-        heads: int = 4,
-        key_size: int = 16,
-        span: int = 128,
-        hidden: int = 128,
-    ) -> None:
-        super().__init__()
-        self.score = ScoreNet(width, depth, embedding, dropout)
-        self.memory = PastHits(width, heads, key_size, span)
-        inputs = width + self.memory.features + RECENT * VALUES
-        self.correct = nn.Sequential(
-            nn.Linear(inputs, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, OUTPUTS),
-        )
-        nn.init.zeros_(self.correct[-1].weight)
-        nn.init.zeros_(self.correct[-1].bias)
-
-    def encode(
-        self, window: Tensor, context: Tensor, style: Tensor, family: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Hidden vector, the score's raw prediction, and the memory key of each step."""
-        hidden = self.score.encoder(window, context, style, family)
-        return hidden, self.score.head(hidden), self.memory.key(hidden, context)
-
-    def surprise(self, raw: Tensor, played: Tensor) -> Tensor:
-        """What is remembered of steps.
-
-        Args:
-            raw: (..., OUTPUTS), the score's raw prediction.
-            played: (..., drums, 3): hit (0 or 1), offset in 16ths, velocity / 127.
-
-        Returns:
-            (..., VALUES).
-        """
-        said = bounded(raw)
-        hit = played[..., 0]
-        offset = (played[..., 1] - said.offset) / LIMIT * hit
-        velocity = (127.0 * played[..., 2] - said.velocity) / VELOCITY_UNIT * hit
-        return torch.cat((hit, offset, velocity), dim=-1)
-
-    def decide(self, hidden: Tensor, raw: Tensor, remembered: Tensor, recent: Tensor) -> Tensor:
-        """Raw prediction from the score's raw prediction and the past; leading shapes are the same."""
-        return raw + self.correct(torch.cat((hidden, remembered, recent), dim=-1))
-
-    def forward(
-        self, window: Tensor, context: Tensor, style: Tensor, family: Tensor, played: Tensor
-    ) -> tuple[Groove, Groove]:
-        """Whole sequences that start from a reset.
-
-        Args:
-            window: (batch, steps, WINDOW, drums).
-            context: (batch, steps, CONTEXT).
-            style: (batch, steps) int64.
-            family: (batch, steps) int64.
-            played: (batch, steps, drums, 3); what is played at a step is used for later ones only.
-
-        Returns:
-            Predictions with the past, and from the score alone; each (batch, steps, drums).
-        """
-        hidden, raw, keys = self.encode(window, context, style, family)
-        values = self.surprise(raw, played)
-        parts = [
-            self._remember(keys, values, start, min(start + self.memory.span, keys.shape[1]))
-            for start in range(0, keys.shape[1], self.memory.span)
-        ]
-        padded = nn.functional.pad(values, (0, 0, RECENT, 0))[:, :-1]
-        recent = padded.unfold(1, RECENT, 1).transpose(2, 3).flatten(2)  # oldest first
-        return bounded(self.decide(hidden, raw, torch.cat(parts, dim=1), recent)), bounded(raw)
-
-    def _remember(self, keys: Tensor, values: Tensor, start: int, stop: int) -> Tensor:
-        """The memory's answer for a block of steps, which sees itself and the `span` steps before it."""
-        first = max(0, start - self.memory.span)
-        places = torch.arange(first, stop, device=keys.device)
-        age = places[start - first :, None] - places[None, :]
-        return self.memory(keys[:, start:stop], keys[:, first:stop], values[:, first:stop], age)
+    leading = like.shape[:-1] if past is None else past.shape[:-2]
+    which = torch.eye(N_DRUMS, dtype=like.dtype, device=like.device).expand(*leading, -1, -1)
+    return which if past is None else torch.cat((which, past), dim=-1)

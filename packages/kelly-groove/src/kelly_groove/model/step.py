@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from kelly_groove.config import RECENT
-from kelly_groove.model.memory import VALUES
-from kelly_groove.model.network import OUTPUTS, Groove, LiveNet, ScoreNet, bounded
+from kelly_groove.grid import N_DRUMS, REACH, WINDOW
+from kelly_groove.model.network import Groove, GrooveNet, drum_rows
+from kelly_groove.model.past import COLUMNS, NUMBERS, PLACES, ROWS, likeness, read, told_of, values_of, write
 
-STATE = ("keys", "values", "key", "raw")
-"""State tensors of `live`, in order: keys and values of the remembered steps, oldest first; key and raw
-prediction of the step before, whose hits come in with the next call."""
+STATE = ("table", "values", "score", "place")
+"""State tensors of `live`, in order: the table of what was played; what was played at the remembered steps,
+oldest first; what was written from `REACH` steps before the first of them to `REACH` steps after the last;
+place in the bar of the step before, whose hits come in with the next call."""
 
 
 class ScoreStep(nn.Module):
@@ -21,15 +23,13 @@ class ScoreStep(nn.Module):
         net: The trained network.
     """
 
-    def __init__(self, net: ScoreNet) -> None:
+    def __init__(self, net: GrooveNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(
-        self, window: Tensor, context: Tensor, style: Tensor, family: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, window: Tensor, context: Tensor, style: Tensor, family: Tensor) -> tuple[Tensor, ...]:
         """(batch, WINDOW, drums), (batch, CONTEXT), (batch,), (batch,) to four (batch, drums)."""
-        return tuple(self.net(window, context, style, family))
+        return tuple(self.net(window, context, style, family, drum_rows(None, context)))
 
 
 class LiveStep(nn.Module):
@@ -37,19 +37,22 @@ class LiveStep(nn.Module):
 
     Args:
         net: The trained network.
+        span: Steps that are remembered one by one.
     """
 
     age: Tensor
+    around: Tensor
 
-    def __init__(self, net: LiveNet) -> None:
+    def __init__(self, net: GrooveNet, span: int) -> None:
         super().__init__()
-        self.net = net
-        self.register_buffer("age", torch.arange(net.memory.span, 0, -1)[None], persistent=False)
+        self.net, self.span = net, span
+        steps = torch.arange(span)
+        self.register_buffer("age", (span - steps)[None], persistent=False)
+        self.register_buffer("around", steps[:, None] + torch.arange(WINDOW), persistent=False)
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """Nothing is remembered: zeros."""
-        weight = self.net.memory.keys.weight
-        return [weight.new_zeros(batch, *shape) for shape in state_shapes(self.net)]
+        return [self.net.head.weight.new_zeros(batch, *shape) for shape in state_shapes(self.span)]
 
     def forward(
         self,
@@ -58,10 +61,10 @@ class LiveStep(nn.Module):
         style: Tensor,
         family: Tensor,
         played: Tensor,
-        keys: Tensor,
+        table: Tensor,
         values: Tensor,
-        key: Tensor,
-        raw: Tensor,
+        score: Tensor,
+        place: Tensor,
     ) -> tuple[Tensor, ...]:
         """Advance by one step.
 
@@ -71,27 +74,32 @@ class LiveStep(nn.Module):
             style: (batch,) int64.
             family: (batch,) int64.
             played: (batch, drums, 3), of the step before: hit (0 or 1), offset in 16ths, velocity / 127.
-            keys: (batch, span, heads x size), state.
-            values: (batch, span, VALUES), state.
-            key: (batch, heads x size), state: key of the step before.
-            raw: (batch, OUTPUTS), state: the score's raw prediction of the step before.
+            table: (batch, ROWS, COLUMNS, NUMBERS), state.
+            values: (batch, span, 3 x drums + PLACES), state.
+            score: (batch, span + 2 x REACH, drums), state.
+            place: (batch, PLACES), state.
 
         Returns:
             Four (batch, drums) predictions, then the following state.
         """
-        net, memory = self.net, self.net.memory
-        keys = torch.cat((keys[:, 1:], key[:, None]), dim=1)
-        values = torch.cat((values[:, 1:], net.surprise(raw, played)[:, None]), dim=1)
-        hidden, raw, key = net.encode(window, context, style, family)
-        past = keys.unflatten(2, (memory.heads, memory.size))
-        remembered = memory(key[:, None], past, values, self.age)[:, 0]
-        recent = values[:, memory.span - RECENT :].flatten(1)
-        groove: Groove = bounded(net.decide(hidden, raw, remembered, recent))
-        return (*groove, keys, values, key.flatten(1), raw)
+        table = write(table, place, played)
+        values = torch.cat((values[:, 1:], values_of(played, place)[:, None]), dim=1)
+        place = context[:, :PLACES]
+        keys = score[:, self.around]  # (batch, span, WINDOW, drums)
+        alike = likeness(window[:, None], place[:, None], keys, values, self.age, self.span)[:, 0]
+        past = torch.cat((read(table, place), alike), dim=-1)
+        heard = values[:, self.span - RECENT :, : 3 * N_DRUMS].unflatten(2, (3, N_DRUMS)).transpose(2, 3)
+        recent = told_of(heard).flip(1).flatten(1)
+        groove: Groove = self.net(window, context, style, family, drum_rows(past, context), recent)
+        score = torch.cat((score[:, 1 : self.span], window), dim=1)
+        return (*groove, table, values, score, place)
 
 
-def state_shapes(net: LiveNet) -> list[tuple[int, ...]]:
+def state_shapes(span: int) -> list[tuple[int, ...]]:
     """Shapes of the state tensors without the batch, in the order of `STATE`."""
-    memory = net.memory
-    wide = memory.heads * memory.size
-    return [(memory.span, wide), (memory.span, VALUES), (wide,), (OUTPUTS,)]
+    return [
+        (ROWS, COLUMNS, NUMBERS),
+        (span, 3 * N_DRUMS + PLACES),
+        (span + 2 * REACH, N_DRUMS),
+        (PLACES,),
+    ]
