@@ -14,16 +14,16 @@ from kelly_core.features.midi.picture import draw_roll
 DOCS = Path(__file__).parent
 BPM = 100.0
 SCALE = (0, 2, 4, 5, 7, 9, 11)
-STEPS = "0 2 4 2 4 5 4 2 0 1 2 1 1 2 3 1 3 4 3 1 -1 0 1 0 0 2 4 2 4 5 4 2 0 1 2 1 4 2 0 1 2 1 0"
-"""Scale steps of seven bars of eighths and a last note of one bar."""
+STEPS = "0 2 4 2 4 5 4 2 0 1 2 1 1 2 3 1 3 4 6 5 4"
+"""Scale steps of three bars of eighths, and of a bar that comes to rest."""
 
 
 def seed(path: Path) -> None:
     """Write the beginning of a tune."""
     steps = np.array([int(step) for step in STEPS.split()])
     pitch = 67 + 12 * (steps // 7) + np.array(SCALE)[steps % 7]
-    length = np.append(np.full(len(steps) - 1, 240), 1440)
-    onset = np.arange(len(steps)) * 240
+    length = np.array([*[240] * 18, 480, 240, 720])
+    onset = np.cumsum(length) - length
     notes = make_notes(pitch, onset, length, 80, bpm=BPM)
     write_notes(path, notes, BPM, (6, 8), names=("melody",))
 
@@ -34,13 +34,13 @@ def main() -> None:
         folder = Path(name)
         seed(folder / "seed.mid")
         where = ["--workspace", name]
-        assert run([*where, "train", "melody", "--data", "demo", "--epochs", "40", "--export-onnx"]) == 0
+        assert run([*where, "train", "melody", "--data", "demo", "--epochs", "60", "--export-onnx"]) == 0
         rolls = {"seed": read_midi(folder / "seed.mid").notes}
         for number in (1, 2):
             out = folder / f"{number}.mid"
-            words = ["predict", "melody", str(folder / "seed.mid"), "--key", "G", "--bars", "8"]
+            words = ["predict", "melody", str(folder / "seed.mid"), "--key", "G", "--bars", "12"]
             assert run([*where, *words, "--seed", str(number), "--top-p", "0.9", "-o", str(out)]) == 0
-            rolls[f"continued for 8 bars, seed {number}"] = read_midi(out).notes
+            rolls[f"continued for 12 bars, seed {number}"] = read_midi(out).notes
         draw_roll(DOCS / "images" / "melody.png", rolls, title="6/8, G major", seconds=30.0)
 
 

@@ -130,7 +130,7 @@ class Model:
     def score(self, melody: Melody) -> NDArray[np.float64]:
         """(tokens + 1, 4): nats of pitch and of duration, whether the likeliest of each is right."""
         rows = []
-        runs = longest_matches(melody)
+        runs = longest_matches(melody) if self.memory else [0] * (len(melody) + 1)
         for run, (pitch, duration, p, d) in zip(runs, self.parts(melody), strict=True):
             mixed = [self._mix(kind, run, both) for kind, both in enumerate((pitch, duration))]
             has = d >= 0

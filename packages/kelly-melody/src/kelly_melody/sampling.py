@@ -44,7 +44,7 @@ class SplitMix64:
 
     >>> numbers = SplitMix64(0)
     >>> hex(numbers.next_word()), round(numbers.next_number(), 6)
-    ('0xe220a8397b1dcdaf', 0.431527)
+    ('0xe220a8397b1dcdaf', 0.431528)
 
     Attributes:
         state: The seed at first.
