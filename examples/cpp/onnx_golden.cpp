@@ -20,7 +20,7 @@ static std::int64_t numbers(const std::int64_t* shape, int rank) {
 }
 
 int main() {
-    const Ort::Env environment(ORT_LOGGING_LEVEL_ERROR);
+    Ort::Env environment(ORT_LOGGING_LEVEL_ERROR);
     Ort::SessionOptions options;
     options.SetIntraOpNumThreads(1);
 #ifdef _WIN32

@@ -44,7 +44,11 @@ class Classifier(nn.Module):
         self.head = nn.Linear(16, 3)
 
     def forward(self, notes):
-        return self.head(torch.relu(self.norm(self.conv(notes.transpose(1, 2)))).mean(2))
+        hidden = torch.relu(self.norm(self.conv(notes.transpose(1, 2)))).mean(2)
+        one = torch.ones(1, 1).expand(
+            *hidden.shape[:-1], -1
+        )  # sizes as numbers, which the converter stumbles on
+        return self.head(hidden * one)
 
 
 class Recurrent(nn.Module):

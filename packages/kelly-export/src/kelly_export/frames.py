@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -66,10 +66,14 @@ class ChainRunner:
                 hint="the file belongs to another model or version; export the model again",
             )
         self._axes = _time_axes(contract)
+        self._inner = {
+            info.name: [dim for dim in info.shape[1:] if isinstance(dim, int)] for info in contract.outputs
+        }
+        self._next = {state.name: state.next_name for state in contract.state}
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs by name. Thread-safe where the engine is."""
-        frames = to_frames(self.contract, self.chain.inputs, inputs)
+        frames = _joined(self._axes, self.chain.inputs, inputs)
         memory = self.engine.reset(len(frames))
         for at, part in enumerate(self.chain.state):
             memory[at] = np.ascontiguousarray(_entry(inputs[part.name], part))
@@ -77,19 +81,17 @@ class ChainRunner:
         return self._outputs(results) | self._following(inputs, memory)
 
     def _outputs(self, results: Floats) -> dict[str, NDArray[Any]]:
-        shapes = {info.name: info.shape for info in self.contract.outputs}
         found: dict[str, NDArray[Any]] = {}
         first = 0
         for slot in self.chain.outputs:
             part, axis = results[:, :, first : first + slot.size], self._axes[slot.name]
-            inner = [d for d in shapes[slot.name][1:] if isinstance(d, int)]
-            shaped = part.reshape(*part.shape[:2], *inner)
+            shaped = part.reshape(*part.shape[:2], *self._inner[slot.name])
             found[slot.name] = shaped[:, -1] if axis is None else np.moveaxis(shaped, 1, axis)
             first += slot.size
         return found
 
     def _following(self, inputs: Arrays, memory: Sequence[Floats]) -> dict[str, NDArray[Any]]:
-        names = {state.name: state.next_name for state in self.contract.state}
+        names = self._next
         following = {names[part.name]: np.array(inputs[part.name]) for part in self.chain.state}
         for part, value in zip(self.chain.state, memory, strict=False):
             _entry(following[names[part.name]], part)[...] = value
@@ -107,12 +109,15 @@ def to_frames(contract: Contract, slots: Sequence[ChainTensor], arrays: Arrays) 
     Returns:
         (batch, frames, size) contiguous.
     """
-    axes = _time_axes(contract)
+    return _joined(_time_axes(contract), slots, arrays)
+
+
+def _joined(axes: Mapping[str, int | None], slots: Sequence[ChainTensor], arrays: Arrays) -> Floats:
     parts = []
     for slot in slots:
         array, axis = arrays[slot.name], axes[slot.name]
         parts.append(_spread(array[:, None] if axis is None else np.moveaxis(array, axis, 1), slot))
-    return np.ascontiguousarray(np.concatenate(parts, axis=2), np.float32)
+    return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2), np.float32)
 
 
 def _time_axes(contract: Contract) -> dict[str, int | None]:

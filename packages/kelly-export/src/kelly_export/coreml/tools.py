@@ -8,7 +8,10 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 
 @contextmanager
@@ -21,9 +24,31 @@ def quiet() -> Iterator[Any]:
             warnings.simplefilter("ignore")
             import coremltools
 
+            _mend()
             yield coremltools
     finally:
         logging.disable(before)
+
+
+@cache
+def _mend() -> None:
+    """Register the conversion of `int(tensor)` anew.
+
+    Core ML Tools 9 calls `int` on an array of one element, which NumPy 2.4 refuses unless it has no axes.
+    """
+    from coremltools.converters.mil.frontend.torch.ops import _cast, _get_inputs
+    from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
+    from coremltools.converters.mil.mil import Builder
+
+    def _int(context: Any, node: Any) -> None:
+        (value,) = _get_inputs(context, node, expected=1)
+        if value.can_be_folded_to_const():
+            number = int(np.asarray(value.val).reshape(-1)[0])
+            context.add(Builder.const(val=number, name=node.name), node.name)
+        else:
+            _cast(context, node, int, "int32")
+
+    register_torch_op(_int, torch_alias=["int"], override=True)
 
 
 def why_not() -> str:

@@ -31,17 +31,18 @@ extern "C" {
 int input_size() { return Model::input_size; }
 int output_size() { return Model::output_size; }
 int state_size() { return Model::state_size; }
-void run(int frames, const float* input, float* output, float* state) {
+void run(int streams, int frames, const float* input, float* output, float* state) {
     static thread_local Model model;
-    model.load(state);
-    for (int t = 0; t < frames; ++t)
-        model.process(input + t * Model::input_size, output + t * Model::output_size);
-    model.save(state);
+    for (; streams > 0; --streams, state += Model::state_size) {
+        model.load(state);
+        for (int t = 0; t < frames; ++t, input += Model::input_size, output += Model::output_size)
+            model.process(input, output);
+        model.save(state);
+    }
 }
 }
 #pragma GCC visibility pop
 """
-_POINTER = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
 
 
 class HeaderEngine:
@@ -63,14 +64,15 @@ class HeaderEngine:
         library = shared_library(header, PROGRAM.replace("NAME", found[1]))
         self.inputs, self.outputs = library.input_size(), library.output_size()
         self.state = state
-        total = sum(int(np.prod(shape)) for _, shape in state)
+        sizes = [int(np.prod(shape)) for _, shape in state]
+        total, self._ends = sum(sizes), np.cumsum(sizes)[:-1]
         if total != library.state_size():
             raise ContractError(
                 f"it remembers {library.state_size()} numbers, the contract's state tensors {total}",
                 hint="the file belongs to another model or version; export the model again",
             )
         self._run = library.run
-        self._run.argtypes = (ctypes.c_int, _POINTER, _POINTER, _POINTER)
+        self._run.argtypes = (ctypes.c_int, ctypes.c_int, *(ctypes.c_void_p,) * 3)
         self._run.restype = None
 
     def reset(self, streams: int) -> list[Floats]:
@@ -79,12 +81,14 @@ class HeaderEngine:
 
     def run(self, frames: Floats, memory: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
         """Compute every stream, frame after frame; shapes as `Interpreter.run`."""
-        results = np.empty((*frames.shape[:2], self.outputs), np.float32)
-        flat = [part.reshape(len(frames), -1) for part in memory]
-        joined = np.concatenate([*flat, np.zeros((len(frames), 0), np.float32)], axis=1)
-        for stream, row in enumerate(joined):
-            self._run(frames.shape[1], frames[stream], results[stream], row)
-        parts = np.split(joined, np.cumsum([part.shape[1] for part in flat])[:-1], axis=1) if flat else []
+        streams, count = frames.shape[:2]
+        frames = np.ascontiguousarray(frames, np.float32)
+        results = np.empty((streams, count, self.outputs), np.float32)
+        state = np.empty((streams, 0), np.float32)
+        if memory:
+            state = np.concatenate([part.reshape(streams, -1) for part in memory], axis=1, dtype=np.float32)
+        self._run(streams, count, frames.ctypes.data, results.ctypes.data, state.ctypes.data)
+        parts = np.split(state, self._ends, axis=1) if memory else []
         return results, [part.reshape(old.shape) for part, old in zip(parts, memory, strict=True)]
 
 
