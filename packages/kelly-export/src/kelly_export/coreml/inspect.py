@@ -12,7 +12,7 @@ from kelly_core.runtime import opening
 from kelly_core.verify import from_reset, random_inputs
 from kelly_core.verify.golden import golden_rows
 from kelly_export.coreml.convert import LONGEST, convert, sizes
-from kelly_export.coreml.mil import MilRunner
+from kelly_export.coreml.mil import MilRunner, unknown_operations
 from kelly_export.coreml.names import LABEL, PROBABILITIES, classified
 from kelly_export.coreml.tools import quiet
 from kelly_export.coreml.weights import constants_of, differing, unexplained
@@ -145,6 +145,9 @@ def _weights(
 
 
 def _arithmetic(program: Any, contract: Contract, lossy: float) -> tuple[list[str], str]:
+    unknown = unknown_operations(program.functions["main"])
+    if unknown:
+        return [], f"its arithmetic was not computed: {', '.join(unknown)} can't be, here"
     rows = golden_rows(contract, MilRunner(program, contract), lossy)
     wrong = [
         f"its program, computed op by op: case {row.case!r}, output {row.output!r}: {row.reason}"

@@ -54,6 +54,13 @@ class MilRunner:
         return {info.name: values[info.name].numpy().astype(info.dtype) for info in self.contract.fetches}
 
 
+def unknown_operations(block: Any) -> list[str]:
+    """Names of operations that can't be computed here."""
+    known = {"const", "while_loop", *OPS}
+    found = {op.op_type for op in block.operations if op.op_type not in known}
+    return sorted(found.union(*(unknown_operations(inner) for op in block.operations for inner in op.blocks)))
+
+
 def run_items(
     one: Callable[[Arrays], dict[str, NDArray[Any]]], inputs: Arrays, contract: Contract
 ) -> dict[str, NDArray[Any]]:

@@ -139,6 +139,14 @@ def _scatter(a: Args) -> Tensor:
     return result.index_add_(axis, indices, updates)
 
 
+def _scatter_along_axis(a: Args) -> Tensor:
+    result, indices = a["data"].clone(), torch.as_tensor(a["indices"]).long()
+    axis, updates = _int(a.get("axis", 0)), a["updates"].to(result.dtype)
+    if str(a.get("mode", "add")) == "update":
+        return result.scatter_(axis, indices, updates)
+    return result.scatter_add_(axis, indices, updates)
+
+
 def _split(a: Args) -> tuple[Tensor, ...]:
     x, axis = a["x"], _int(a["axis"])
     if a.get("split_sizes") is not None:
@@ -244,6 +252,10 @@ OPS: dict[str, Callable[[Args], Any]] = {
     "gather": _gather,
     "gather_along_axis": lambda a: torch.take_along_dim(a["x"], a["indices"].long(), _int(a.get("axis", 0))),
     "scatter": _scatter,
+    "scatter_along_axis": _scatter_along_axis,
+    "reverse": lambda a: torch.flip(
+        a["x"], _ints(a["axes"]) if a.get("axes") is not None else range(a["x"].dim())
+    ),
     "tile": lambda a: a["x"].repeat(*_ints(a["reps"])),
     "reshape": _reshape,
     "transpose": lambda a: a["x"].permute(*_ints(a["perm"])),
@@ -252,6 +264,7 @@ OPS: dict[str, Callable[[Args], Any]] = {
     ),
     "expand_dims": lambda a: _expand(a["x"], _ints(a["axes"])),
     "shape": lambda a: torch.tensor(a["x"].shape, dtype=torch.int32),
+    "fill_like": lambda a: torch.full_like(torch.as_tensor(a["ref_tensor"]), _float(a, "value", 0.0)),
     "fill": lambda a: torch.full(_ints(a["shape"]), _float(a, "value", 0.0)),
     "range_1d": lambda a: torch.arange(*(torch.as_tensor(a[n]).item() for n in ("start", "end", "step"))),
     "select": lambda a: torch.where(a["cond"].bool(), torch.as_tensor(a["a"]), torch.as_tensor(a["b"])),

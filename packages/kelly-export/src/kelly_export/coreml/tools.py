@@ -32,9 +32,10 @@ def quiet() -> Iterator[Any]:
 
 @cache
 def _mend() -> None:
-    """Register the conversion of `int(tensor)` anew.
+    """Register two conversions of Core ML Tools 9 anew.
 
-    Core ML Tools 9 calls `int` on an array of one element, which NumPy 2.4 refuses unless it has no axes.
+    For `int(tensor)` it calls `int` on an array of one element, which NumPy 2.4 refuses unless it has no axes.
+    It turns `1 / x` into `1 / (x + 1e-4)`.
     """
     from coremltools.converters.mil.frontend.torch.ops import _cast, _get_inputs
     from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
@@ -48,6 +49,11 @@ def _mend() -> None:
         else:
             _cast(context, node, int, "int32")
 
+    def reciprocal(context: Any, node: Any) -> None:
+        (value,) = _get_inputs(context, node, expected=1)
+        context.add(Builder.real_div(x=1.0, y=value, name=node.name))
+
+    register_torch_op(reciprocal, override=True)
     register_torch_op(_int, torch_alias=["int"], override=True)
 
 
