@@ -20,11 +20,12 @@ import torch
 from _turns import print_latencies, time_in_turn
 
 from kelly_core.config.resolve import load_stored
+from kelly_core.features.midi.keys import Key
 from kelly_melody.compose import Host
 from kelly_melody.config import MelodyConfig
 from kelly_melody.model.network import MelodyStep, build_network
 from kelly_melody.sampling import SplitMix64, Taste, draw
-from kelly_melody.tokens import N_DURATIONS, N_PITCHES, Key, Metre
+from kelly_melody.tokens import N_DURATIONS, N_PITCHES, Metre
 
 BUDGET_MS = 5.0
 HEARD = 400

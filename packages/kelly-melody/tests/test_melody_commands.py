@@ -7,12 +7,13 @@ import pytest
 
 from kelly_core.cli import run
 from kelly_core.features.midi import make_notes, read_midi, write_notes
+from kelly_core.features.midi.keys import Key
 from kelly_core.inference import create_engine_by_name
 from kelly_melody.compose import Composer, Host
 from kelly_melody.data.read import read_melody
 from kelly_melody.infer import engine_step
 from kelly_melody.sampling import SplitMix64, Taste
-from kelly_melody.tokens import DURATIONS, REST, Key, Metre
+from kelly_melody.tokens import DURATIONS, REST, Metre
 
 TINY = ["crop=64", "checkpoint.samples_every=1"]
 TINY += [f"network.{size}" for size in ("width=8", "layers=1", "heads=2", "span=16", "hidden=8")]
@@ -99,6 +100,7 @@ def test_a_melody_begins_from_nothing_in_key_metre_and_tempo(trained, tmp_path, 
     told = json.loads(capsys.readouterr().out)["predictions"][0]
     assert (told["key"], told["metre"], told["bars"]) == ("E minor", "3/4", 5.0)
     midi = read_midi(out)
+    assert [(row["fifths"], row["minor"]) for row in midi.keys] == [(1, True)]
     assert float(midi.tempo_at(0)) == pytest.approx(77, abs=0.01)
     assert midi.notes["onset_tick"].max() < 5 * 3 * 480
     assert len(midi.notes) == told["notes"]

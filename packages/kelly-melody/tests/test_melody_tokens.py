@@ -1,16 +1,16 @@
 """The token grid: lengths, pitches, keys, metres."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_core.errors import UserError
-from kelly_melody.features.key import estimate_key, parse_key
+from kelly_core.features.midi.keys import Key, estimate_key, parse_key
 from kelly_melody.tokens import (
     DURATIONS,
     LOW,
     REST,
-    Key,
     Metre,
     midi_pitch,
     parse_metre,
@@ -47,13 +47,21 @@ def test_a_key_reads_back_by_its_name_and_moves_to_c(fifths, minor):
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("C", "C major"), ("am", "A minor"), ("F#m", "F# minor"), ("Bbmaj", "Bb major"), ("E♭ minor", "Eb minor")],
+    [
+        ("C", "C major"),
+        ("am", "A minor"),
+        ("F#m", "F# minor"),
+        ("Bbmaj", "Bb major"),
+        ("E♭ minor", "Eb minor"),
+        ("G#", "Ab major"),
+        ("Cbm", "B minor"),
+    ],
 )
 def test_keys_are_read_as_people_write_them(text, name):
     assert parse_key(text).name == name
 
 
-@pytest.mark.parametrize("text", ["", "H", "C##", "G# major", "Cbm", "minor", "C dorian"])
+@pytest.mark.parametrize("text", ["", "H", "C##", "minor", "C dorian"])
 def test_what_is_no_key_is_refused(text):
     with pytest.raises(UserError, match="no key"):
         parse_key(text)
@@ -62,7 +70,9 @@ def test_what_is_no_key_is_refused(text):
 @given(st.integers(0, 11), st.booleans())
 def test_a_scale_that_rests_on_its_tonic_has_that_key(tonic, minor):
     pitches = [60 + tonic + step for step in SCALES[minor]]
-    key = estimate_key([*pitches, 60 + tonic], [1] * 7 + [4])
+    lasting = np.bincount([pitch % 12 for pitch in pitches], minlength=12)
+    lasting[tonic] += 4
+    key = estimate_key(lasting)
     assert (key.major_tonic - 3 * minor) % 12 == tonic
     assert key.minor == minor
     assert key.source == "estimated"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kelly_core.features.midi.keys import Key
 from kelly_melody.features.inputs import (
     NOTHING_DURATION,
     NOTHING_PITCH,
@@ -20,7 +21,7 @@ from kelly_melody.features.inputs import (
 from kelly_melody.features.memory import Memory
 from kelly_melody.features.position import bars_of
 from kelly_melody.sampling import SplitMix64, Taste, draw
-from kelly_melody.tokens import DURATIONS, END, LOW, N_PITCHES, REST, Key, Melody, Metre
+from kelly_melody.tokens import DURATIONS, END, LOW, N_PITCHES, REST, Melody, Metre
 
 Arrays = dict[str, NDArray[Any]]
 Step = Callable[[Mapping[str, NDArray[Any]], Arrays], tuple[NDArray[Any], NDArray[Any], Arrays]]

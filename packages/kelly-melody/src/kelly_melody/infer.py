@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import ContractError
+from kelly_core.features.midi.keys import Key
 from kelly_melody.compose import Arrays, Composer, Host, Step
 from kelly_melody.data.read import melody_part, to_melody
 from kelly_melody.sampling import SplitMix64, Taste
-from kelly_melody.tokens import DURATIONS, END, GRID, LOW, N_PITCHES, REST, Key, Melody, Metre, midi_pitch
+from kelly_melody.tokens import DURATIONS, END, GRID, LOW, N_PITCHES, REST, Melody, Metre, midi_pitch
 
 if TYPE_CHECKING:
     from kelly_core.features.midi import MidiFile
@@ -144,7 +145,7 @@ def continued(midi: MidiFile, melody: Melody, written: Written, *, only_new: boo
     if only_new:
         tempos = [(int(row["tick"]), float(6e7 / row["us_per_quarter"])) for row in midi.tempo]
         metres = [tuple(map(int, row)) for row in midi.metre.tolist()]
-        return encode(new, tempos, metres, midi.ticks_per_beat, (TRACK,))
+        return encode(new, tempos, metres, midi.ticks_per_beat, (TRACK,), key=melody.key)
     border = line + round(written.begin * midi.ticks_per_beat / GRID)
     return with_track(_ended(midi, first, border), new, name=TRACK)
 
@@ -168,7 +169,7 @@ def from_nothing(written: Written, bpm: float) -> bytes:
 
     notes = note_table(written, TICKS, 0, VELOCITY)
     metre = written.host.metre
-    return encode(notes, bpm, (metre.numerator, metre.denominator), TICKS, ("melody",))
+    return encode(notes, bpm, (metre.numerator, metre.denominator), TICKS, ("melody",), key=written.host.key)
 
 
 def infer_file(engine: Engine, path: Path) -> FilePrediction:

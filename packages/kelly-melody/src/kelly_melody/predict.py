@@ -12,9 +12,10 @@ from kelly_core.cli.predict_midi import AsJson, Output, Runtime, Threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kelly_core.features.midi.keys import Key
     from kelly_core.inference import Engine
     from kelly_melody.infer import Order
-    from kelly_melody.tokens import Key, Metre
+    from kelly_melody.tokens import Metre
 
 MODEL_ID = "melodytransformer"
 COLUMNS = {"key": "key", "metre": "metre", "heard": "heard", "notes": "notes", "bars": "bars"}
@@ -63,11 +64,11 @@ def predict_command(
       kelly predict melody seeds/ -o continued/ --temperature 0.8 --seed 3 --json
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.cli.predict_midi import run_files, transform_files
+    from kelly_core.features.midi.keys import Key, parse_key
     from kelly_core.inference import create_engine_by_name
-    from kelly_melody.features.key import parse_key
     from kelly_melody.infer import Order
     from kelly_melody.sampling import Taste
-    from kelly_melody.tokens import Key, parse_metre
+    from kelly_melody.tokens import parse_metre
 
     told = parse_key(key) if key else None
     order = Order(bars or None, Taste(temperature, top_k, top_p), seed)

@@ -7,12 +7,13 @@ relative major, is C; the key itself is told to the network beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import UserError
+from kelly_core.features.midi.keys import Key
 
 GRID = 24
 """Ticks of a quarter note."""
@@ -34,37 +35,6 @@ NO_DURATION = -1
 _LONGEST_UPTO = np.searchsorted(DURATIONS, np.arange(DURATIONS[-1] + 1), side="right") - 1
 
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key.
-
-    Attributes:
-        fifths: Sharps, or flats as negative numbers; -7 to 7.
-        minor: Whether it is a minor key.
-        source: `"file"`, `"asked"` or `"estimated"`.
-    """
-
-    fifths: int = 0
-    minor: bool = False
-    source: str = "file"
-
-    @property
-    def major_tonic(self) -> int:
-        """Pitch class of the tonic of the (relative) major key."""
-        return 7 * self.fifths % 12
-
-    @property
-    def shift(self) -> int:
-        """Semitones that move this key to C or a minor, -6 to 5."""
-        return (6 - self.major_tonic) % 12 - 6
-
-    @property
-    def name(self) -> str:
-        """As in `"F# minor"`."""
-        spelled = "Fb Cb Gb Db Ab Eb Bb F C G D A E B F# C# G# D# A# E# B#".split()  # noqa: SIM905
-        return f"{spelled[self.fifths + 8 + 3 * self.minor]} {'minor' if self.minor else 'major'}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +75,7 @@ class Melody:
     pitch: Ints
     duration: Ints
     start: int = 0
-    key: Key = Key()
+    key: Key = field(default_factory=Key)
     metres: tuple[tuple[int, Metre], ...] = ((0, Metre()),)
     bpm: float = 120.0
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import DataError
+from kelly_core.features.midi.keys import Key, estimate_key
 from kelly_harmony.chords import NONE, UNKNOWN, chord_of, label_of
 from kelly_harmony.data.tracks import chord_track, find_track, melody_track, notes_of, top_voice
-from kelly_harmony.keys import estimate_key, key_of_signature
+from kelly_harmony.keys import key_number
 from kelly_harmony.lead import Lead, chord_per_beat, melody_features, metre_features
 
 if TYPE_CHECKING:
@@ -115,12 +116,12 @@ def _lead(midi: MidiFile, notes: NDArray[Any], beats: Beats, key: int | None) ->
     if key is not None:
         keys, source = np.full(count, key, np.int64), "given"
     elif len(midi.keys):
-        numbers = np.array([key_of_signature(int(k["fifths"]), minor=bool(k["minor"])) for k in midi.keys])
+        numbers = np.array([key_number(Key(int(k["fifths"]), bool(k["minor"]))) for k in midi.keys])
         at = np.searchsorted(midi.keys["tick"], beats.edges[:-1] + 0.5, side="right") - 1
         keys, source = numbers[np.maximum(at, 0)], "file"
     else:
         lasting = np.bincount(notes["pitch"] % 12, notes["duration_tick"], 12)
-        keys, source = np.full(count, estimate_key(lasting), np.int64), "estimated"
+        keys, source = np.full(count, key_number(estimate_key(lasting)), np.int64), "estimated"
     edges = midi.seconds(beats.edges)
     unknown = np.full(count, UNKNOWN, np.int64)
     return Lead(melody, metre, keys.astype(np.int64), unknown, edges, name=_name(midi)), source

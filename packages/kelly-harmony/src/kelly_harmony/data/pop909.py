@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from kelly_core.data import Dataset, Item, Problem
 from kelly_core.errors import DataError
+from kelly_core.features.midi.keys import parse_key
 from kelly_harmony.chords import NONE, parse_label
-from kelly_harmony.keys import parse_key
+from kelly_harmony.keys import key_number
 from kelly_harmony.lead import Lead, bars_of_downbeats, chord_per_beat, melody_features, metre_features
 
 NAME = "pop909"
@@ -125,7 +126,7 @@ def _keys(path: Path, edges: NDArray[np.float64]) -> NDArray[np.int64]:
     intervals, names = _segments(path)
     if not names:
         raise DataError("names no key", where=str(path), hint="unpack it again")
-    keys = np.array([parse_key(name) for name in names], np.int64)
+    keys = np.array([key_number(parse_key(name)) for name in names], np.int64)
     at = np.searchsorted(intervals[:, 0], (edges[1:] + edges[:-1]) / 2, side="right") - 1
     return keys[np.maximum(at, 0)]
 

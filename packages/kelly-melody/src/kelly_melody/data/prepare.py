@@ -13,13 +13,13 @@ from kelly_core.data.splits import describe_split
 from kelly_core.errors import DataError, UserError
 from kelly_core.features.cache import FeatureCache
 from kelly_core.features.midi import read_midi
+from kelly_core.features.midi.keys import Key, parse_key
 from kelly_core.task import Context, Prepared, Split
 from kelly_melody.config import MelodyConfig
 from kelly_melody.data.read import file_key, to_melody
 from kelly_melody.data.source import MelodySource
 from kelly_melody.features.inputs import memory_of, tell
-from kelly_melody.features.key import parse_key
-from kelly_melody.tokens import Key, Melody
+from kelly_melody.tokens import Melody
 
 MEMORY_VERSION = "memory-1"
 """Changes whenever a melody's memory would be computed differently."""

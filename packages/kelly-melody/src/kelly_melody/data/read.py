@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import DataError
-from kelly_melody.features.key import estimate_key
-from kelly_melody.tokens import GRID, REST, Key, Melody, Metre, pitch_index, split_length
+from kelly_core.features.midi.keys import Key, estimate_key
+from kelly_melody.tokens import GRID, REST, Melody, Metre, pitch_index, split_length
 
 if TYPE_CHECKING:
     from kelly_core.features.midi import MidiFile
@@ -71,7 +71,7 @@ def to_melody(midi: MidiFile, key: Key | None = None) -> Melody:
     pitch, onset = voice["pitch"][first], onset[first]
     if len(onset) > MOST:
         raise DataError(f"its melody has {len(onset)} notes", where=_where(midi), hint="cut it into pieces")
-    key = key or file_key(midi) or estimate_key(pitch, end - onset)
+    key = key or file_key(midi) or estimate_key(np.bincount(pitch % 12, end - onset, 12))
     metres, skipped = _metres(midi, int(onset[0]))
     indices, lengths = _tokens(pitch, onset, end, key.shift)
     bpm = float(midi.tempo_at(voice["onset_tick"][:1])[0])

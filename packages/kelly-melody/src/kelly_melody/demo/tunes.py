@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_melody.tokens import Key, Metre
+from kelly_core.features.midi.keys import Key
+from kelly_melody.tokens import Metre
 
 RHYTHMS = {
     "4/4": ("12 12 12 12 12 12 12 12", "24 12 12 24 12 12", "24 24 24 24", "36 12 24 24", "12 12 24 12 12 24"),

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kelly_core.features.midi.keys import Key
 from kelly_melody.features.memory import remember
 from kelly_melody.features.position import POSITION, bars_of, position_features
-from kelly_melody.tokens import END, N_DURATIONS, N_PITCHES, Key, Melody, Metre
+from kelly_melody.tokens import END, N_DURATIONS, N_PITCHES, Melody, Metre
 
 NOTHING_PITCH = N_PITCHES
 NOTHING_DURATION = N_DURATIONS

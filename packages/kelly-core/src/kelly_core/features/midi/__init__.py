@@ -1,6 +1,7 @@
 """Symbolic music: reading any MIDI file, tempo and metre maps, notes as a table, writing."""
 
 from kelly_core.features.midi.append import with_track
+from kelly_core.features.midi.keys import Key, estimate_key, parse_key
 from kelly_core.features.midi.read import (
     DRUM_CHANNEL,
     MIDI_VERSION,
@@ -20,9 +21,12 @@ __all__ = [
     "NOTE_DTYPE",
     "SUFFIXES",
     "Bars",
+    "Key",
     "MidiFile",
     "encode",
+    "estimate_key",
     "make_notes",
+    "parse_key",
     "read_bytes",
     "read_midi",
     "rewritten",

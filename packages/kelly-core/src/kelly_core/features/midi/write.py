@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from kelly_core import atomic
 from kelly_core.errors import UserError
 from kelly_core.features.midi import smf
+from kelly_core.features.midi.keys import Key
 from kelly_core.features.midi.read import NOTE_DTYPE
 from kelly_core.features.midi.rewrite import LONGEST_DELTA
 from kelly_core.features.midi.timing import tempo_map, to_seconds
@@ -69,6 +70,7 @@ def write_notes(
     ticks_per_beat: int = 480,
     names: Sequence[str] = (),
     programs: Mapping[int, int] | None = None,
+    key: Key | None = None,
 ) -> None:
     """Write a new file of format 1: a track of tempo and metre, then one per track of the notes.
 
@@ -83,11 +85,12 @@ def write_notes(
         ticks_per_beat: Ticks per quarter note.
         names: Track names.
         programs: Channel -> General MIDI program from 0.
+        key: Key signature at the beginning; None writes none.
 
     Raises:
         UserError: A value is out of the format's range.
     """
-    atomic.write_bytes(path, encode(notes, tempo, metre, ticks_per_beat, names, programs or {}))
+    atomic.write_bytes(path, encode(notes, tempo, metre, ticks_per_beat, names, programs or {}, key))
 
 
 def encode(
@@ -97,6 +100,7 @@ def encode(
     ticks_per_beat: int = 480,
     names: Sequence[str] = (),
     programs: Mapping[int, int] = {},
+    key: Key | None = None,
 ) -> bytes:
     """The bytes that `write_notes` writes."""
     _check(notes, ticks_per_beat)
@@ -109,6 +113,8 @@ def encode(
         if not 1 <= numerator <= 255 or 2**power != denominator:
             raise UserError(f"{numerator}/{denominator} is no metre", where="write_notes", hint="as in 6/8")
         marks.append((tick, _meta(smf.METRE, bytes([numerator, power, 24, 8]))))
+    if key is not None:
+        marks.append((0, _meta(smf.KEY, bytes([key.fifths % 256, key.minor]))))
     tracks = [_track(sorted(marks, key=lambda mark: mark[0]))]
     for number in range(int(notes["track"].max()) + 1 if len(notes) else 0):
         name = names[number] if number < len(names) else ""
