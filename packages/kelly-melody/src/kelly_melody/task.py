@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
+from kelly_core.deployed import Deployed
+from kelly_core.export import Runner
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_melody.baselines import predict_baselines
 from kelly_melody.config import MelodyConfig
@@ -29,7 +31,7 @@ from kelly_melody.features.inputs import (
 )
 from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.metrics import METRICS, melody_metrics, token_counts, token_sums
-from kelly_melody.model.network import MelodyNet, MelodyStep, build_network
+from kelly_melody.model.network import MelodyNet, MelodyStep, PlayedTokens, build_network
 from kelly_melody.plugin import INPUTS, OUTPUTS
 
 SAMPLES = 3
@@ -123,6 +125,10 @@ class MelodyTask(Task[MelodyConfig]):
         """One step of the network."""
         assert isinstance(model, MelodyNet)
         return MelodyStep(model)
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """The exported step, called over whole melodies."""
+        return PlayedTokens(Deployed(runner, self.interface()))
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A token in the middle of melodies spread over the source; the first of a melody without one."""

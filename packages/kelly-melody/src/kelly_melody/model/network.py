@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from kelly_core.deployed import Deployed
 from kelly_melody.config import MelodyConfig
 from kelly_melody.features.inputs import PLACE, PROPOSAL, TOKEN
 from kelly_melody.features.memory import N_SOURCES
@@ -130,6 +131,24 @@ class MelodyStep(nn.Module):
         """As `MelodyNet.step`: pitch, duration, then the following state."""
         pitch, duration, following = self.net.step(last, place, proposals, list(state))
         return (pitch, duration, *following)
+
+
+class PlayedTokens(nn.Module):
+    """An exported step in the place of the network: called token by token over whole melodies.
+
+    Args:
+        steps: The exported file.
+    """
+
+    def __init__(self, steps: Deployed) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, last: Tensor, place: Tensor, proposals: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+        """As `MelodyNet.forward`."""
+        pitches, table = self.steps.through((last, place, proposals))
+        rows = pitch[..., None, None].expand(*pitch.shape, 1, N_DURATIONS)
+        return pitches, table.gather(-2, rows).squeeze(-2)
 
 
 def build_network(config: MelodyConfig) -> MelodyNet:
