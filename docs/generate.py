@@ -173,10 +173,9 @@ def _runtimes(report: dict[str, Any]) -> str:
             lines.append(f"| {row['runtime']} | {size} | not run here | | |")
             continue
         value, change = row["metrics"][metric], row["change"][metric]
-        lines.append(
-            f"| {row['runtime']} | {size} | {_figure(value['value'])}{_range(value)} | "
-            f"{change['value']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}] | {row['ms']:.3f} |"
-        )
+        by, low, high = (f"{round(change[key], 4) + 0.0:+.4f}" for key in ("value", "low", "high"))
+        figure = f"{_figure(value['value'])}{_range(value)}"
+        lines.append(f"| {row['runtime']} | {size} | {figure} | {by} [{low}, {high}] | {row['ms']:.3f} |")
     return "\n".join(lines)
 
 
