@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kelly_core.chain import Chain
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
@@ -31,6 +32,7 @@ from kelly_melody.features.inputs import (
 )
 from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.metrics import METRICS, melody_metrics, token_counts, token_sums
+from kelly_melody.model.frames import FramesNet
 from kelly_melody.model.network import MelodyNet, MelodyStep, PlayedTokens, build_network
 from kelly_melody.plugin import INPUTS, OUTPUTS
 
@@ -41,6 +43,8 @@ HEARD_BARS = 4
 
 class MelodyTask(Task[MelodyConfig]):
     """What came to what comes. The nats per token on validation tunes choose the epoch."""
+
+    chain_setting: ClassVar[str] = "architecture_type=frames"
 
     def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
         """Read the melodies."""
@@ -123,8 +127,12 @@ class MelodyTask(Task[MelodyConfig]):
 
     def export_module(self, model: nn.Module) -> nn.Module:
         """One step of the network."""
-        assert isinstance(model, MelodyNet)
+        assert isinstance(model, MelodyNet | FramesNet)
         return MelodyStep(model)
+
+    def chain(self, model: nn.Module) -> Chain | None:
+        """`frames`, a token as a frame; the votes are steps of the host."""
+        return model.chain() if isinstance(model, FramesNet) else None
 
     def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
         """The exported step, called over whole melodies."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kelly_core import atomic
 from kelly_export.cpp import mel, rtneural_type
 from kelly_export.cpp.header import array_text, identifier
+from kelly_export.cpp.host import finish_of
 from kelly_export.frames import to_frames
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _frames(contract: Contract) -> str:
     chain = contract.chain
     assert chain is not None
     blocks = [FRAMES]
-    for side, slots in (("input", chain.inputs), ("output", chain.outputs)):
+    for side, slots in (("input", chain.inputs), ("output", chain.finished)):
         firsts = np.cumsum([0, *(slot.size for slot in slots)])
         rows = [
             f"{{{_value(slot.name)}, {first}, {slot.size}, {_value(slot.one_hot)}}}"
@@ -204,6 +205,7 @@ def _frames(contract: Contract) -> str:
         ]
         blocks.append(f"inline constexpr int frame_{side}_size = {firsts[-1]};")
         blocks.append(_table("Slot", f"frame_{side}s", rows))
+    blocks.append(_finish(contract))
     rows = []
     for example, inputs, outputs in _golden_frames(contract):
         at = len(rows)
@@ -212,13 +214,31 @@ def _frames(contract: Contract) -> str:
     return "\n".join([*blocks, _table("Golden", "golden", rows)])
 
 
+def _finish(contract: Contract) -> str:
+    """What follows a frame's last layer, for an engine that computes layers alone."""
+    assert contract.chain is not None
+    finish = finish_of(contract)
+    size = sum(slot.size for slot in contract.chain.outputs)
+    calls = "".join(f"\n    {call}" for call in finish.calls) if finish else ""
+    taken = "const float* input, float* frame" if finish else "const float*, float*"
+    return f"""\
+// Numbers that the layers alone give for a frame.
+inline constexpr int frame_given_size = {size};
+
+{finish.kernels if finish else ""}
+// What follows the last layer, in place; then the first `frame_output_size` numbers are the outputs. `Model`
+// has done it already.
+inline void finish_frame({taken}) noexcept {{{calls}{chr(10) if calls else ""}}}
+"""
+
+
 def _golden_frames(contract: Contract) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
     """Name, (frames, inputs) and (frames, outputs) of every stream in the golden vectors."""
     assert contract.chain is not None
     found = []
     for example, (inputs, outputs) in contract.golden_arrays().items():
         taken = to_frames(contract, contract.chain.inputs, inputs)
-        given = to_frames(contract, contract.chain.outputs, outputs)
+        given = to_frames(contract, contract.chain.finished, outputs)
         many = len(taken) > 1
         for stream, pair in enumerate(zip(taken, given, strict=True)):
             found.append((f"{example}, {stream + 1}" if many else example, *pair))
