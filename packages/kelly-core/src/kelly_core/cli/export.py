@@ -125,7 +125,7 @@ def _export(
     refused: list[FormatError] | None = [] if wanted is None else None
     chosen = supported_formats(spec, host) if wanted is None else wanted
     results = export_model(trained, place, host, chosen, source, output, host.notifier(), refused)
-    for refusal in refused or ():
+    for refusal in dict.fromkeys(map(str, refused or ())):  # formats of the same layers say the same
         console.warn(f"left out: {refusal}")
     if output is None:
         _record(place, spec.model_id, results)
