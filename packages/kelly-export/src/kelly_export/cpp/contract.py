@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core import atomic
-from kelly_export.cpp import mel, rtneural_type
+from kelly_export.cpp import mel, rtneural_type, sampler
 from kelly_export.cpp.header import array_text, identifier
 from kelly_export.cpp.host import finish_of
 from kelly_export.frames import to_frames
@@ -60,7 +60,9 @@ struct Golden {
 
 
 def write(contract: Contract, folder: Path) -> list[Path]:
-    """Write `<id>_contract.hpp`, and `<id>_mel.hpp` for a model that hears log-mel frames.
+    """Write `<id>_contract.hpp`, and `<id>_mel.hpp` or `<id>_sampler.hpp` for a model that needs one.
+
+    Log-mel frames are what a model hears; tokens are drawn from what a model of melodies says.
 
     Args:
         contract: The model's contract.
@@ -71,11 +73,14 @@ def write(contract: Contract, folder: Path) -> list[Path]:
     """
     path = folder / f"{contract.model_id}_contract.hpp"
     atomic.write_text(path, render(contract, rtneural_type.of(contract, folder)))
-    if contract.features.get("kind") != "log-mel":
+    beside = {"log-mel": ("mel", mel.render), "melody-tokens": ("sampler", sampler.render)}
+    kind = contract.features.get("kind")
+    if kind not in beside:
         return [path]
-    front = folder / f"{contract.model_id}_mel.hpp"
-    atomic.write_text(front, mel.render(contract))
-    return [path, front]
+    name, render_it = beside[kind]
+    further = folder / f"{contract.model_id}_{name}.hpp"
+    atomic.write_text(further, render_it(contract))
+    return [path, further]
 
 
 def render(contract: Contract, rtneural: str = "") -> str:
