@@ -55,6 +55,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         "protocols": protocols,
         "runtimes": runtimes,
         "latency": latency,
+        "rules": rules,
     }
     for file in sorted(DOCS.glob("*.md")):
         text = file.read_text(encoding="utf-8")
@@ -96,6 +97,17 @@ def _hook(name: str, function: Any) -> str:
         parts.append(re.sub(r"^ +(\w+): ", r"- `\1`: ", arguments.strip("\n").rstrip(), flags=re.MULTILINE))
     parts.append(f"```pycon\n>>>{example.rstrip()}\n```")
     return "\n\n".join(parts)
+
+
+def rules() -> str:
+    """Every conformance rule with what it demands, why, and how to mend a failure."""
+    from kelly_core.testing import ordered_rules
+
+    rows = ["| rule | for | what it demands | why | how to mend it |", "|---|---|---|---|---|"]
+    for rule in ordered_rules():
+        cells = (f"`{rule.name}`", ", ".join(rule.kinds), rule.says, rule.why, rule.mend)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 def config(model: str = "emotion") -> str:

@@ -62,11 +62,15 @@ def check_plugin(
     return Report(name, results)
 
 
+def ordered_rules() -> list[Rule]:
+    """All rules in the order they are tried."""
+    places = [group.__name__ for group in ORDER]
+    return sorted(RULES.values(), key=lambda rule: places.index(rule.check.__module__))
+
+
 def _check(subject: Subject, *, train: bool, progress: Progress) -> list[Result]:
     results: list[Result] = []
-    places = [group.__name__ for group in ORDER]
-    rules = [rule for rule in RULES.values() if subject.entry.kind in rule.kinds]
-    rules.sort(key=lambda rule: places.index(rule.check.__module__))
+    rules = [rule for rule in ordered_rules() if subject.entry.kind in rule.kinds]
     for rule in rules:
         progress.say(f"{subject.title}: {rule.name}")
         if rule.cost == "trains" and not train:

@@ -48,7 +48,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""All rules by name, in the order they are tried."""
+"""All rules by name."""
 
 
 def rule(*kinds: Kind, why: str, mend: str, cost: Cost = "cheap") -> Callable[[Check], Check]:

@@ -40,7 +40,7 @@ def loss_falls_on_demo_data(subject: Subject) -> str:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     before, after = sum(losses[:5]) / 5, sum(losses[-5:]) / 5
     if not math.isfinite(after) or after > before - (1 - FALL) * abs(before):
         raise BrokenRuleError(f"it went from {before:.4g} to {after:.4g}")
