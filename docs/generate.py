@@ -55,6 +55,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         "protocols": protocols,
         "runtimes": runtimes,
         "latency": latency,
+        "rules": rules,
     }
     for file in sorted(DOCS.glob("*.md")):
         text = file.read_text(encoding="utf-8")
@@ -96,6 +97,17 @@ def _hook(name: str, function: Any) -> str:
         parts.append(re.sub(r"^ +(\w+): ", r"- `\1`: ", arguments.strip("\n").rstrip(), flags=re.MULTILINE))
     parts.append(f"```pycon\n>>>{example.rstrip()}\n```")
     return "\n\n".join(parts)
+
+
+def rules() -> str:
+    """Every conformance rule with what it demands, why, and how to mend a failure."""
+    from kelly_core.testing import ordered_rules
+
+    rows = ["| rule | for | what it demands | why | how to mend it |", "|---|---|---|---|---|"]
+    for rule in ordered_rules():
+        cells = (f"`{rule.name}`", ", ".join(rule.kinds), rule.says, rule.why, rule.mend)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 def config(model: str = "emotion") -> str:
@@ -173,10 +185,9 @@ def _runtimes(report: dict[str, Any]) -> str:
             lines.append(f"| {row['runtime']} | {size} | not run here | | |")
             continue
         value, change = row["metrics"][metric], row["change"][metric]
-        lines.append(
-            f"| {row['runtime']} | {size} | {_figure(value['value'])}{_range(value)} | "
-            f"{change['value']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}] | {row['ms']:.3f} |"
-        )
+        by, low, high = (f"{round(change[key], 4) + 0.0:+.4f}" for key in ("value", "low", "high"))
+        figure = f"{_figure(value['value'])}{_range(value)}"
+        lines.append(f"| {row['runtime']} | {size} | {figure} | {by} [{low}, {high}] | {row['ms']:.3f} |")
     return "\n".join(lines)
 
 

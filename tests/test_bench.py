@@ -18,6 +18,7 @@ from kelly_core.pipeline.bench.report import compared, draw
 from kelly_core.pipeline.bench.timing import ModelTimes, Timed
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
+from kelly_core.runtime import ModuleRunner
 from kelly_core.workspace import Workspace
 from kelly_emotion.config import EmotionConfig
 from kelly_emotion.task import EmotionTask
@@ -126,6 +127,14 @@ def test_only_calls_under_the_budget_s_rule_can_miss_it():
     assert ModelTimes("m", "m", 8.0, rows, {}).misses() == []
 
 
+def test_a_budget_that_nothing_was_held_to_is_missed():
+    empty = [Timed("empty graph", "", np.full(20, 0.1))]
+    (line,) = ModelTimes("m", "m", 5.0, empty, {"coreml": "not on Linux"}).misses()
+    assert "nothing was timed that the budget is for (coreml: not on Linux)" in line
+    (line,) = ModelTimes("m", "m", 5.0, empty, {}).misses()
+    assert "`kelly export m` writes one" in line
+
+
 def contract_of(shape, state=True):
     return Contract(
         model_id="toy",
@@ -165,6 +174,37 @@ def test_a_step_is_one_unit_with_the_state_passed_on():
         step.run()
         assert runner.given[-1]["input"].shape == (1, 1, 4)
         assert runner.given[-1]["memory"].max() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "calls"),
+    [
+        ("emotion", {"architecture_type": "streaming"}, {"whole", "step", "whole with front end"}),
+        ("dynamics", {"architecture_type": "tcn"}, {"whole", "step"}),
+        ("dynamics", {"architecture_type": "mlp"}, {"whole", "step"}),
+        ("groove", {"input": "score"}, {"whole"}),
+        ("groove", {"input": "live"}, {"step"}),
+        ("harmony", {}, {"step"}),
+        ("melody", {}, {"step"}),
+        ("melody", {"architecture_type": "lstm"}, {"step"}),
+    ],
+)
+def test_models_with_state_are_stepped(name, settings, calls):
+    spec = PluginHost().model(name)
+    task = spec.task_class.resolve()(spec.config.resolve()(**settings))
+    model = task.build(None).eval()
+    interface, chain = task.interface(), task.chain(model)
+    contract = contract_of(["batch", 1]).model_copy(
+        update={
+            **{part: getattr(interface, part) for part in ("inputs", "outputs", "state", "features", "window")},
+            "chain": chain and chain.info,
+        }
+    )
+    found = calls_of(contract, "torch", ModuleRunner(task.export_module(model).eval(), contract))
+    assert {call.what for call in found} == calls
+    for call in found:
+        call.run()
+        call.run()
 
 
 def test_a_model_whose_call_is_a_step_is_called_once_each():

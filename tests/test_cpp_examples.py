@@ -21,7 +21,9 @@ from kelly_core.pipeline.code import write_code
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
 from kelly_core.workspace import Workspace
+from kelly_emotion.config import EMOTIONS
 from kelly_export.cpp import why_not
+from kelly_export.cpp.compiler import compilers
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,6 +101,30 @@ def test_rtneural_itself_runs_the_golden_vectors(name, request):
     code, said = run(request.getfixturevalue(name)[0] / "rtneural_golden")
     assert code == 0, said
     assert said.count("pass") == 2
+
+
+def test_the_processor_of_the_documentation_compiles_and_hears(emotion, tmp_path: Path):
+    build, _ = emotion
+    page = (ROOT / "docs" / "plugin.md").read_text(encoding="utf-8")
+    code = page.partition("<!-- compiled: header -->\n```cpp\n")[2].partition("```")[0]
+    main = """
+#include <cstdio>
+int main() {
+    static EmotionProcessor processor;
+    static float sound[8000];
+    for (int i = 0; i < 8000; ++i) sound[i] = static_cast<float>(i % 80) / 80.0f;
+    processor.prepareToPlay();
+    processor.processBlock(sound, 8000);
+    std::puts(processor.label());
+}
+"""
+    (tmp_path / "plugin.cpp").write_text(code + main)
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-I", build.parent / "models"]
+    code, said = run(compilers()[0], *flags, tmp_path / "plugin.cpp", "-o", tmp_path / "plugin")
+    assert code == 0, said
+    code, said = run(tmp_path / "plugin")
+    assert code == 0, said
+    assert said.strip() in EMOTIONS
 
 
 @torch.no_grad()

@@ -23,12 +23,54 @@ from kelly_emotion.config import EmotionConfig
 from kelly_emotion.demo import DemoOptions
 from kelly_emotion.demo.dataset import make_clips
 from kelly_emotion.task import EmotionTask
+from kelly_harmony.config import HarmonyConfig
+from kelly_harmony.lead import MELODY, METRE
+from kelly_harmony.task import HarmonyTask
+from kelly_melody.config import MelodyConfig
+from kelly_melody.features.inputs import PLACE, PROPOSAL, TOKEN
+from kelly_melody.features.memory import N_SOURCES
+from kelly_melody.polymusic.memory import BUCKETS, KEYS
+from kelly_melody.polymusic.task import KeysTask
+from kelly_melody.task import MelodyTask
+from kelly_melody.tokens import N_PITCHES
 
 torch.set_num_threads(1)
 WIDTH = len(DynamicsTask(DynamicsConfig()).columns)
 
 
+def tokens():
+    """Two melodies of 30 tokens."""
+    pitch = torch.randint(0, N_PITCHES, (2, 30))
+    return [torch.rand(2, 30, TOKEN), torch.rand(2, 30, PLACE), torch.rand(2, 30, N_SOURCES, PROPOSAL), pitch]
+
+
+def frames():
+    """Two pieces of 30 frames, with what the memory says."""
+    roll, continuations = torch.rand(2, 30, KEYS).round(), torch.rand(2, 30, 2, KEYS).round()
+    return [roll, continuations, torch.randint(0, BUCKETS, (2, 30, 2))]
+
+
+def beats():
+    """Two tunes of 80 beats, longer than any look-ahead."""
+    metre = torch.rand(2, 80, METRE)
+    metre[..., -1] = 1.0
+    return [torch.rand(2, 80, MELODY), metre, torch.tensor([[5], [14]]).repeat(1, 80)]
+
+
 INPUTS = {
+    **{
+        f"melody {kind}": (lambda kind=kind: MelodyTask(MelodyConfig(architecture_type=kind)), tokens)
+        for kind in ("transformer", "lstm", "tcn")
+    },
+    "keys": (lambda: KeysTask(MelodyConfig(head="keys", architecture_type="lstm")), frames),
+    "keys without memory": (
+        lambda: KeysTask(MelodyConfig(head="keys", architecture_type="lstm", keys={"candidates": 0})),
+        frames,
+    ),
+    **{
+        f"harmony {kind}": (lambda kind=kind: HarmonyTask(HarmonyConfig(architecture_type=kind)), beats)
+        for kind in ("mlp", "gru", "tcn")
+    },
     "emotion cnn": (lambda: EmotionTask(EmotionConfig()), lambda: [torch.randn(3, 1, 64, 90) * 20 - 50]),
     "emotion streaming": (
         lambda: EmotionTask(EmotionConfig(architecture_type="streaming")),
@@ -66,28 +108,34 @@ def test_the_exported_module_answers_as_the_network_does(name):
     torch.testing.assert_close(given, right, atol=2e-4, rtol=1e-5)
 
 
+def write_checkpoint(place, name, config, data="nowhere"):
+    """An untrained network as `best.pt`."""
+    spec = PluginHost().model(name)
+    payload = {
+        "format": 1,
+        "name": name,
+        "model_id": spec.model_id,
+        "architecture_type": config.architecture_type,
+        "epoch": 1,
+        "config": dump(config),
+        "model_state_dict": spec.task_class.resolve()(config).build(None).state_dict(),
+        "val_loss": 1.0,
+        "run_id": "run",
+        "data": data,
+        "dataset": None,
+        "synthetic_data": True,
+    }
+    path = place.checkpoints(spec.model_id) / "best.pt"
+    save_checkpoint(path, payload)
+    return path
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     """A workspace with an untrained network in three formats, and clips to measure it on."""
     place = Workspace(tmp_path_factory.mktemp("ws"))
     torch.manual_seed(0)
-    config = EmotionConfig(architecture_type="mlp")
-    path = place.checkpoints("emotionrecognizer") / "best.pt"
-    payload = {
-        "format": 1,
-        "name": "emotion",
-        "model_id": "emotionrecognizer",
-        "architecture_type": "mlp",
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": EmotionTask(config).build(None).state_dict(),
-        "val_loss": 1.0,
-        "run_id": "run",
-        "data": "nowhere",
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    save_checkpoint(path, payload)
+    path = write_checkpoint(place, "emotion", EmotionConfig(architecture_type="mlp"))
     host = PluginHost()
     export_model(load_trained(path, host), place, host, ["onnx", "torchscript", "onnx-int8"])
     rows = ["file,label,speaker"]
@@ -132,6 +180,23 @@ def test_every_file_is_measured_with_the_metric_of_the_network(workspace, kelly)
     assert code == 0
     assert "uar [95 %], change [95 %]" in out
     assert out.count("KiB") == 1
+
+
+@pytest.mark.parametrize(("name", "headline", "items"), [("melody", "nats", 8), ("harmony", "accuracy", 10)])
+def test_a_step_with_state_is_measured_over_the_demo_set(name, headline, items, tmp_path, monkeypatch, capsys):
+    torch.manual_seed(0)
+    place, host = Workspace(tmp_path), PluginHost()
+    spec = host.model(name)
+    path = write_checkpoint(place, name, spec.config.resolve()(), data="demo")
+    export_model(load_trained(path, host), place, host, ["onnx", "onnx-int8"])
+    monkeypatch.setenv("KELLY_WORKSPACE", str(tmp_path))
+    assert run(["evaluate", name, "--runtime", "all", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [row["runtime"] for row in report["runtimes"]] == ["torch", "onnx", "onnx-int8"]
+    assert (report["synthetic"], report["measured_on"], report["items"]) == (True, "test", items)
+    change = [row["change"][headline]["value"] for row in report["runtimes"]]
+    assert change[:2] == pytest.approx([0.0, 0.0], abs=1e-5)
+    assert report["runtimes"][2]["bytes"] < report["runtimes"][1]["bytes"]
 
 
 def test_a_runtime_without_a_file_and_a_changed_file_are_named(workspace, kelly):

@@ -100,6 +100,17 @@ def test_export_then_verify_every_architecture(tmp_path, monkeypatch, capsys, ar
     assert out.count("against golden vectors and checkpoint") == 2
 
 
+def test_without_a_format_the_usual_one_is_written_and_named(workspace, tmp_path, capsys):
+    code, out, err = kelly(capsys, "export", "emotion", "-o", tmp_path / "out")
+    assert code == 0, err
+    assert "writing onnx, the usual format" in err
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".onnx", ".json"}
+    assert "emotionrecognizer.onnx" in out
+    code, out, err = kelly(capsys, "export", "emotion", "--code", "cpp")
+    assert code == 0, err
+    assert "onnx" not in out + err
+
+
 def test_all_runtimes_agree(workspace, tmp_path):
     clip = tone(tmp_path / "clip.wav", 3.0)
     rows = []
@@ -253,7 +264,6 @@ def test_observers_hear_of_each_artefact(workspace):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["export", "emotion"], "no format was asked for"),
         (["export", "emotion", "-f", "tflite"], "no exporter named 'tflite'"),
         (["export", "emotion", "-f", "onnx", "--checkpoint", "nothing.pt"], "no such checkpoint"),
         (["predict", "emotion", "nothing.wav"], "no such file or folder"),

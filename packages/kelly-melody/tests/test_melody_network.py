@@ -1,4 +1,4 @@
-"""The network: step by step equals the whole, for both architectures; its sizes are those of the spec."""
+"""The network: step by step equals the whole, for every architecture; its sizes are those of the spec."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def source():
     return MelodySource(melodies, [tell(melody) for melody in melodies], names, np.array(names), 64, 0.5)
 
 
-@pytest.fixture(params=["transformer", "lstm"])
+@pytest.fixture(params=["transformer", "lstm", "frames"])
 def task(request):
     torch.manual_seed(0)
     return MelodyTask(MelodyConfig(architecture_type=request.param, network=SMALL, crop=64))

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from kelly_core import atomic
 from kelly_core.config.base import StrictModel
 from kelly_core.errors import ContractError
+from kelly_core.host_step import HostStep
 from kelly_core.specs import TensorSpec
 
 CONTRACT_VERSION = "1.0"
@@ -87,8 +88,17 @@ class ChainInfo(StrictModel):
 
     time: str = Field(default="", description="the dimension that counts frames; empty: a call is a frame")
     inputs: list[ChainTensor] = []
-    outputs: list[ChainTensor] = []
+    outputs: list[ChainTensor] = Field(
+        default=[], description="the outputs; behind them, what host steps alone take"
+    )
     state: list[ChainState] = Field(default=[], description="in the order of the layers")
+    host: list[HostStep] = Field(default=[], description="what is done with a frame behind the last layer")
+
+    @property
+    def finished(self) -> list[ChainTensor]:
+        """Parts of a frame that are left after the host's steps: the model's outputs."""
+        taken = {step.weights for step in self.host}
+        return [slot for slot in self.outputs if slot.name not in taken]
 
 
 class ArtifactInfo(StrictModel):

@@ -48,3 +48,18 @@ class Deployed(nn.Module):
         given = self.runner.run({info.name: value for info, value in zip(feeds, values, strict=True)})
         outputs = [torch.from_numpy(given[info.name]) for info in self.interface.outputs]
         return outputs, [torch.from_numpy(given[info.next_name]) for info in self.interface.state]
+
+    def through(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Sequences step by step from a reset, for a file whose call is one step.
+
+        Args:
+            inputs: In the contract's order, each (batch, steps, ...).
+
+        Returns:
+            Outputs in the contract's order, each (batch, steps, ...).
+        """
+        state, said = self.initial_state(len(inputs[0])), []
+        for at in range(inputs[0].shape[1]):
+            outputs, state = self.step([sequence[:, at] for sequence in inputs], state)
+            said.append(outputs)
+        return [torch.stack(steps, dim=1) for steps in zip(*said, strict=True)]

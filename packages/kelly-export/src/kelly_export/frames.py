@@ -13,6 +13,7 @@ from kelly_core.errors import ContractError
 if TYPE_CHECKING:
     from kelly_core.contract import ChainState, ChainTensor, Contract
     from kelly_core.export import Arrays
+    from kelly_core.host_step import HostStep
 
 Floats = NDArray[np.float32]
 
@@ -45,20 +46,23 @@ class ChainRunner:
     Args:
         engine: Computes frames.
         contract: Has `chain`: how tensors become frames.
+        finished: Whether the engine does the contract's host steps itself.
 
     Raises:
         ContractError: The contract says nothing about frames, or other sizes.
     """
 
-    def __init__(self, engine: FrameEngine, contract: Contract) -> None:
+    def __init__(self, engine: FrameEngine, contract: Contract, *, finished: bool = False) -> None:
         if contract.chain is None:
             raise ContractError(
                 f"the contract of {contract.model_id!r} doesn't say how its tensors become frames",
                 hint="the file belongs to another model or version; export the model again",
             )
         self.engine, self.contract, self.chain = engine, contract, contract.chain
+        self._given = self.chain.finished if finished else self.chain.outputs
+        self._host = [] if finished else self.chain.host
         parts = len(self.chain.state) or len(engine.state)
-        sizes = [sum(slot.size for slot in slots) for slots in (self.chain.inputs, self.chain.outputs)]
+        sizes = [sum(slot.size for slot in slots) for slots in (self.chain.inputs, self._given)]
         if [*sizes, parts] != [engine.inputs, engine.outputs, len(engine.state)]:
             raise ContractError(
                 f"it makes {engine.outputs} numbers of {engine.inputs}, with {len(engine.state)} parts of "
@@ -78,16 +82,19 @@ class ChainRunner:
         for at, part in enumerate(self.chain.state):
             memory[at] = np.ascontiguousarray(_entry(inputs[part.name], part))
         results, memory = self.engine.run(frames, memory)
-        return self._outputs(results) | self._following(inputs, memory)
+        return self._outputs(frames, results) | self._following(inputs, memory)
 
-    def _outputs(self, results: Floats) -> dict[str, NDArray[Any]]:
+    def _outputs(self, frames: Floats, results: Floats) -> dict[str, NDArray[Any]]:
+        given, taken = _parts(self._given, results), _parts(self.chain.inputs, frames)
+        for slot in self.chain.finished:
+            given[slot.name] = given[slot.name].reshape(*results.shape[:2], *self._inner[slot.name])
+        for step in self._host:
+            votes = _votes(step, given[step.weights], taken[step.rows], self._inner[step.output])
+            given[step.output] = given[step.output] + votes
         found: dict[str, NDArray[Any]] = {}
-        first = 0
-        for slot in self.chain.outputs:
-            part, axis = results[:, :, first : first + slot.size], self._axes[slot.name]
-            shaped = part.reshape(*part.shape[:2], *self._inner[slot.name])
-            found[slot.name] = shaped[:, -1] if axis is None else np.moveaxis(shaped, 1, axis)
-            first += slot.size
+        for slot in self.chain.finished:
+            part, axis = given[slot.name], self._axes[slot.name]
+            found[slot.name] = part[:, -1] if axis is None else np.moveaxis(part, 1, axis)
         return found
 
     def _following(self, inputs: Arrays, memory: Sequence[Floats]) -> dict[str, NDArray[Any]]:
@@ -110,6 +117,26 @@ def to_frames(contract: Contract, slots: Sequence[ChainTensor], arrays: Arrays) 
         (batch, frames, size) contiguous.
     """
     return _joined(_time_axes(contract), slots, arrays)
+
+
+def _parts(slots: Sequence[ChainTensor], frames: Floats) -> dict[str, Floats]:
+    """Parts of frames by name: (batch, frames, size) each."""
+    ends = np.cumsum([slot.size for slot in slots])[:-1]
+    return dict(zip([slot.name for slot in slots], np.split(frames, ends, axis=2), strict=True))
+
+
+def _votes(step: HostStep, weights: Floats, rows: Floats, sizes: Sequence[int]) -> Floats:
+    """What a step adds to an output of these sizes: (batch, frames, ...), 1 where an axis has no column."""
+    table = rows.reshape(*weights.shape, -1)
+    letters, shape, operands, inner = "", [], [weights], "ij"[: len(step.columns)]
+    for letter, column, size in zip(inner, step.columns, sizes, strict=True):
+        shape.append(1 if column is None else size)
+        if column is not None:
+            letters += letter
+            operands.append(table[..., column : column + size])
+    terms = ",".join(["bts", *(f"bts{letter}" for letter in letters)])
+    added = np.einsum(f"{terms}->bt{letters}", *operands)
+    return np.asarray(added.reshape(*weights.shape[:2], *shape), np.float32)
 
 
 def _joined(axes: Mapping[str, int | None], slots: Sequence[ChainTensor], arrays: Arrays) -> Floats:

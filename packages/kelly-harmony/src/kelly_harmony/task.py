@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
+from kelly_core.deployed import Deployed
+from kelly_core.export import Runner
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_harmony.baselines import predict_baselines
 from kelly_harmony.chords import N_CHORDS, N_CLASSES, NAMES, QUALITIES, label_of
@@ -23,7 +25,7 @@ from kelly_harmony.data.source import HarmonySource
 from kelly_harmony.keys import N_KEYS
 from kelly_harmony.lead import LONGEST, MELODY, METRE, SLOTS
 from kelly_harmony.metrics import GATHER, METRICS, as_ratios, chord_sums, classes_of, tables
-from kelly_harmony.model import EMBEDDING, Harmony, HarmonyStep, build_network
+from kelly_harmony.model import EMBEDDING, Harmony, HarmonyStep, PlayedBeats, build_network
 from kelly_harmony.prior import count_prior
 
 SAMPLES = 3
@@ -199,6 +201,11 @@ class HarmonyTask(Task[HarmonyConfig]):
         """One beat of the network."""
         assert isinstance(model, Harmony)
         return HarmonyStep(model)
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """The exported step, called over whole tunes; its look-ahead taken out."""
+        assert isinstance(model, Harmony)
+        return PlayedBeats(Deployed(runner, self.interface()), model.look_ahead)
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A beat in the middle of tunes spread over the source; silence without one."""

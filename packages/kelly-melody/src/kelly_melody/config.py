@@ -34,9 +34,10 @@ class MelodyConfig(TrainConfig):
         "melodytransformer", "name of the model's files and registry entry"
     )
     task: Literal["melody_generation"] = setting("melody_generation", "task name in the registry")
-    architecture_type: Literal["transformer", "lstm", "tcn"] = setting(
+    architecture_type: Literal["transformer", "lstm", "frames", "tcn"] = setting(
         "transformer",
-        "transformer: causal attention; lstm: recurrent and dense layers alone; tcn: dilated convolutions",
+        "transformer: causal attention; lstm: recurrent layers; frames: one chain of dense and recurrent "
+        "layers, for RTNeural and C++; tcn: dilated convolutions",
     )
     head: Literal["notes", "keys"] = setting(
         "notes",
@@ -61,9 +62,15 @@ class MelodyConfig(TrainConfig):
         0.25, "how often a training example is moved to another key, up to six semitones", ge=0.0, le=1.0
     )
 
+    @model_validator(mode="after")
+    def _frames_are_for_notes(self) -> MelodyConfig:
+        if self.architecture_type == "frames" and self.head != "notes":
+            raise ValueError("architecture_type frames has no head keys; choose lstm, tcn or transformer")
+        return self
+
     @classmethod
     def recipe(cls, architecture_type: str) -> dict[str, Any]:
         """Defaults that differ for one architecture, chosen on validation tunes."""
-        if architecture_type == "lstm":
+        if architecture_type in {"lstm", "frames"}:
             return {"learning_rate": 4e-3, "crop": 192, "network": {"layers": 1}}
         return {}

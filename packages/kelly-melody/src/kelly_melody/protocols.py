@@ -26,7 +26,7 @@ NOTTINGHAM = Protocol(
     dataset="nottingham",
     folds=by_tune,
     headline="nats",
-    arms={"transformer": {"architecture_type": "transformer"}, "lstm": {"architecture_type": "lstm"}},
+    arms={kind: {"architecture_type": kind} for kind in ("transformer", "lstm", "frames")},
 )
 
 PROTOCOLS = {NOTTINGHAM.name: NOTTINGHAM, **POLYMUSIC}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,8 +12,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kelly_core.chain import Chain
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
+from kelly_core.deployed import Deployed
+from kelly_core.export import Runner
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_melody.baselines import predict_baselines
 from kelly_melody.config import MelodyConfig
@@ -29,7 +32,8 @@ from kelly_melody.features.inputs import (
 )
 from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.metrics import METRICS, melody_metrics, token_counts, token_sums
-from kelly_melody.model.network import MelodyNet, MelodyStep, build_network
+from kelly_melody.model.frames import FramesNet
+from kelly_melody.model.network import MelodyNet, MelodyStep, PlayedTokens, build_network
 from kelly_melody.plugin import INPUTS, OUTPUTS
 
 SAMPLES = 3
@@ -39,6 +43,8 @@ HEARD_BARS = 4
 
 class MelodyTask(Task[MelodyConfig]):
     """What came to what comes. The nats per token on validation tunes choose the epoch."""
+
+    chain_setting: ClassVar[str] = "architecture_type=frames"
 
     def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
         """Read the melodies."""
@@ -121,8 +127,16 @@ class MelodyTask(Task[MelodyConfig]):
 
     def export_module(self, model: nn.Module) -> nn.Module:
         """One step of the network."""
-        assert isinstance(model, MelodyNet)
+        assert isinstance(model, MelodyNet | FramesNet)
         return MelodyStep(model)
+
+    def chain(self, model: nn.Module) -> Chain | None:
+        """`frames`, a token as a frame; the votes are steps of the host."""
+        return model.chain() if isinstance(model, FramesNet) else None
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """The exported step, called over whole melodies."""
+        return PlayedTokens(Deployed(runner, self.interface()))
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A token in the middle of melodies spread over the source; the first of a melody without one."""

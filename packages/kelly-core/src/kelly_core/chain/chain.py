@@ -45,10 +45,31 @@ class Chain:
                     f"the {side} of its frames are {total} numbers, the layers have {size}",
                     hint="report this to the model's package",
                 )
+        self._check_host()
         if self.info.state and len(self.info.state) != len(self.state):
             raise FormatError(
                 f"{len(self.info.state)} state tensors are named for {len(self.state)} parts of memory",
                 hint="report this to the model's package",
+            )
+
+    def _check_host(self) -> None:
+        given = {slot.name: slot.size for slot in self.info.outputs}
+        taken = {slot.name: slot.size for slot in self.info.inputs if not slot.one_hot}
+        for step in self.info.host:
+            for name, known in ((step.output, given), (step.weights, given), (step.rows, taken)):
+                if name not in known:
+                    raise FormatError(
+                        f"its host step {step.kind!r} names {name!r}, which is no such part of a frame",
+                        hint="report this to the model's package",
+                    )
+            if taken[step.rows] % given[step.weights]:
+                raise FormatError(
+                    f"{step.rows!r} isn't a row for each of the {given[step.weights]} {step.weights!r}",
+                    hint="report this to the model's package",
+                )
+        if list(self.info.outputs[: len(self.info.finished)]) != self.info.finished:
+            raise FormatError(
+                "what its host steps take stands before its outputs", hint="report this to the model's package"
             )
 
     @property

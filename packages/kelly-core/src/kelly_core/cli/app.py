@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("kelly_core.cli.bench", "Time exported files against the model's latency budget."),
     "predict": ("kelly_core.cli.predict", "Run a trained model on files or folders."),
     "registry": ("kelly_core.cli.registry", "List, show, validate and change the model registry."),
+    "plugin": ("kelly_core.cli.plugin", "Write a new plugin package, or check an installed one."),
 }
 """Command name -> (module with `command` or `app`, help line). Help is shown without importing the module."""
 

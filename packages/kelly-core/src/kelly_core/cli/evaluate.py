@@ -198,15 +198,20 @@ def _show_runtimes(result: dict[str, Any]) -> None:
             )
             continue
         headline = f"{_interval(row['metrics'][metrics[0]])}, {_signed(row['change'][metrics[0]])}"
-        others = [f"{row['metrics'][m]['value']:.4f} ({row['change'][m]['value']:+.4f})" for m in metrics[1:]]
+        others = [f"{row['metrics'][m]['value']:.4f} ({_plus(row['change'][m]['value'])})" for m in metrics[1:]]
         rows.append((row["runtime"], size, headline, f"{row['ms']:.3f}", *others))
     headings = ("runtime", "size", f"{metrics[0]} [95 %], change [95 %]", "ms per call", *metrics[1:])
     console.table(headings, rows)
 
 
 def _signed(value: dict[str, Any]) -> str:
-    ends = f" [{value['low']:+.4f}, {value['high']:+.4f}]" if value["low"] is not None else ""
-    return f"{value['value']:+.4f}{ends}"
+    ends = f" [{_plus(value['low'])}, {_plus(value['high'])}]" if value["low"] is not None else ""
+    return f"{_plus(value['value'])}{ends}"
+
+
+def _plus(change: float) -> str:
+    """Four decimals with a sign; nothing is +0.0000 from either side."""
+    return f"{round(change, 4) + 0.0:+.4f}"
 
 
 def _interval(value: dict[str, Any]) -> str:

@@ -57,23 +57,25 @@ def command(
 
     \b
     Examples:
-      kelly export emotion --format onnx
-      kelly export emotion --all
-      kelly export emotion -f onnx -f torchscript -o plugin/Resources
-      kelly export emotion --code cpp       labels, sizes, features, golden vectors for C++
+      kelly export emotion                      as ONNX
+      kelly export emotion --all                every format that carries it
+      kelly export emotion -f onnx -f onnx-int8 -o plugin/Resources
+      kelly export emotion -f cpp --code cpp    C++: the network; sizes, labels, front end
+      kelly export emotion -f coreml --code swift
+      kelly export emotion -f rtneural --checkpoint older.pt -o elsewhere
+
+    \b
+    Formats: onnx, onnx-fp16, onnx-int8, torchscript, coreml, coreml-fp16, mlmodel, rtneural, cpp.
+    rtneural and cpp take plain layers only; where a network has others, the setting that fits is named.
+    `kelly list` shows formats of other plugins, docs/plugin.md how each is used in an app or a plug-in.
     """  # noqa: D301 - \b is the character that keeps these lines apart
-    from kelly_core.errors import UserError
     from kelly_core.pipeline.code import write_code
 
     host, place = console.host(), console.workspace()
     spec = host.model(model)
     if not (formats or every or code):
-        known = ", ".join(entry.name for entry in host.entries if entry.kind == "exporter") or "none"
-        raise UserError(
-            f"no format was asked for (installed: {known})",
-            where="--format",
-            hint=f"`kelly export {spec.name} --format onnx`, or --all",
-        )
+        formats = [_usual(host, spec)]
+        console.note(f"writing {formats[0]}, the usual format; -f names others, --all writes every one")
     if formats or every:
         wanted = None if every else formats
         results = _export(host, place, spec, wanted, checkpoint, (data, dataset), output)
@@ -84,6 +86,19 @@ def command(
     elif not json:
         for path in written:
             console.say(f"wrote {place.relative(path)}")
+
+
+def _usual(host: PluginHost, spec: ModelSpec) -> str:
+    """The first format that carries the model and can be written here."""
+    from kelly_core.errors import UserError
+    from kelly_core.pipeline.export import supported_formats
+
+    found = supported_formats(spec, host)
+    if not found:
+        raise UserError(
+            f"no installed format carries {spec.name!r}", where="--format", hint="pip install kelly-export"
+        )
+    return found[0]
 
 
 def _export(
@@ -110,7 +125,7 @@ def _export(
     refused: list[FormatError] | None = [] if wanted is None else None
     chosen = supported_formats(spec, host) if wanted is None else wanted
     results = export_model(trained, place, host, chosen, source, output, host.notifier(), refused)
-    for refusal in refused or ():
+    for refusal in dict.fromkeys(map(str, refused or ())):  # formats of the same layers say the same
         console.warn(f"left out: {refusal}")
     if output is None:
         _record(place, spec.model_id, results)

@@ -9,6 +9,7 @@ from kelly_core import atomic
 from kelly_core.chain import folded
 from kelly_export.cpp.compiler import why_not
 from kelly_export.cpp.header import render
+from kelly_export.cpp.host import finish_of
 from kelly_export.cpp.runner import open_runner
 
 if TYPE_CHECKING:
@@ -28,4 +29,5 @@ def export(bundle: ExportBundle, path: Path) -> None:
         FormatError: The network isn't a chain of layers; names the layer.
     """
     layers = folded(bundle.require_chain().layers)
-    atomic.write_text(path, render(bundle.contract.model_id, layers, bundle.metadata))
+    contract = bundle.contract
+    atomic.write_text(path, render(contract.model_id, layers, bundle.metadata, finish_of(contract)))

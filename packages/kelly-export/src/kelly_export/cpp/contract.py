@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core import atomic
-from kelly_export.cpp import mel, rtneural_type
+from kelly_export.cpp import mel, rtneural_type, sampler
 from kelly_export.cpp.header import array_text, identifier
+from kelly_export.cpp.host import finish_of
 from kelly_export.frames import to_frames
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ struct Golden {
 
 
 def write(contract: Contract, folder: Path) -> list[Path]:
-    """Write `<id>_contract.hpp`, and `<id>_mel.hpp` for a model that hears log-mel frames.
+    """Write `<id>_contract.hpp`, and `<id>_mel.hpp` or `<id>_sampler.hpp` for a model that needs one.
+
+    Log-mel frames are what a model hears; tokens are drawn from what a model of melodies says.
 
     Args:
         contract: The model's contract.
@@ -70,11 +73,14 @@ def write(contract: Contract, folder: Path) -> list[Path]:
     """
     path = folder / f"{contract.model_id}_contract.hpp"
     atomic.write_text(path, render(contract, rtneural_type.of(contract, folder)))
-    if contract.features.get("kind") != "log-mel":
+    beside = {"log-mel": ("mel", mel.render), "melody-tokens": ("sampler", sampler.render)}
+    kind = contract.features.get("kind")
+    if kind not in beside:
         return [path]
-    front = folder / f"{contract.model_id}_mel.hpp"
-    atomic.write_text(front, mel.render(contract))
-    return [path, front]
+    name, render_it = beside[kind]
+    further = folder / f"{contract.model_id}_{name}.hpp"
+    atomic.write_text(further, render_it(contract))
+    return [path, further]
 
 
 def render(contract: Contract, rtneural: str = "") -> str:
@@ -196,7 +202,7 @@ def _frames(contract: Contract) -> str:
     chain = contract.chain
     assert chain is not None
     blocks = [FRAMES]
-    for side, slots in (("input", chain.inputs), ("output", chain.outputs)):
+    for side, slots in (("input", chain.inputs), ("output", chain.finished)):
         firsts = np.cumsum([0, *(slot.size for slot in slots)])
         rows = [
             f"{{{_value(slot.name)}, {first}, {slot.size}, {_value(slot.one_hot)}}}"
@@ -204,6 +210,7 @@ def _frames(contract: Contract) -> str:
         ]
         blocks.append(f"inline constexpr int frame_{side}_size = {firsts[-1]};")
         blocks.append(_table("Slot", f"frame_{side}s", rows))
+    blocks.append(_finish(contract))
     rows = []
     for example, inputs, outputs in _golden_frames(contract):
         at = len(rows)
@@ -212,13 +219,31 @@ def _frames(contract: Contract) -> str:
     return "\n".join([*blocks, _table("Golden", "golden", rows)])
 
 
+def _finish(contract: Contract) -> str:
+    """What follows a frame's last layer, for an engine that computes layers alone."""
+    assert contract.chain is not None
+    finish = finish_of(contract)
+    size = sum(slot.size for slot in contract.chain.outputs)
+    calls = "".join(f"\n    {call}" for call in finish.calls) if finish else ""
+    taken = "const float* input, float* frame" if finish else "const float*, float*"
+    return f"""\
+// Numbers that the layers alone give for a frame.
+inline constexpr int frame_given_size = {size};
+
+{finish.kernels if finish else ""}
+// What follows the last layer, in place; then the first `frame_output_size` numbers are the outputs. `Model`
+// has done it already.
+inline void finish_frame({taken}) noexcept {{{calls}{chr(10) if calls else ""}}}
+"""
+
+
 def _golden_frames(contract: Contract) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
     """Name, (frames, inputs) and (frames, outputs) of every stream in the golden vectors."""
     assert contract.chain is not None
     found = []
     for example, (inputs, outputs) in contract.golden_arrays().items():
         taken = to_frames(contract, contract.chain.inputs, inputs)
-        given = to_frames(contract, contract.chain.outputs, outputs)
+        given = to_frames(contract, contract.chain.finished, outputs)
         many = len(taken) > 1
         for stream, pair in enumerate(zip(taken, given, strict=True)):
             found.append((f"{example}, {stream + 1}" if many else example, *pair))

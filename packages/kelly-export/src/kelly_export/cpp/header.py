@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kelly_core.chain import Activation, BatchNorm, Conv1d, Conv2d, Dense, Gru, Layer, Lstm, Prelu
 from kelly_core.errors import FormatError
+from kelly_export.cpp.host import Finish
 
 WIDTH = 112
 
@@ -36,16 +37,24 @@ class _Part:
     state: int = 0
 
 
-def render(name: str, layers: Sequence[Layer], metadata: Mapping[str, str] | None = None) -> str:
+def render(
+    name: str,
+    layers: Sequence[Layer],
+    metadata: Mapping[str, str] | None = None,
+    finish: Finish | None = None,
+) -> str:
     """The header's text.
 
     Args:
         name: Of the namespace below `kelly`.
         layers: What to compute.
         metadata: Text about the model, written as comments.
+        finish: Host steps, which the header does as well.
     """
     parts = [_part(layer) for layer in layers]
     kernels = (files(__package__) / "kernels.hpp").read_text(encoding="utf-8")
+    if finish:
+        kernels += f"\n{finish.kernels}"
     constants = "\n".join(
         array_text(f"weights_{at}_{index}", array)
         for at, part in enumerate(parts)
@@ -69,7 +78,7 @@ namespace detail {{
 
 }}  // namespace detail
 
-{_model(layers, parts)}
+{_model(layers, parts, finish)}
 }}  // namespace v{version}
 }}  // namespace kelly::{identifier(name)}
 """
@@ -140,18 +149,20 @@ def _kernel(name: str, *sizes: int) -> str:
     return f"{name}<{', '.join(map(str, sizes))}>"
 
 
-def _model(layers: Sequence[Layer], parts: Sequence[_Part]) -> str:
-    inputs, outputs = layers[0].inputs, layers[-1].outputs
+def _model(layers: Sequence[Layer], parts: Sequence[_Part], finish: Finish | None) -> str:
+    inputs, given = layers[0].inputs, layers[-1].outputs
+    outputs = finish.outputs if finish else given
     scratch = max(inputs, *(layer.outputs for layer in layers))
     kept = [f"layer_{at}_" for at, part in enumerate(parts) if part.state]
     sizes = [part.state for part in parts if part.state]
     starts = np.cumsum([0, *sizes])
     saves = [f"{name}.save(state + {start});" for name, start in zip(kept, starts, strict=False)]
     loads = [f"{name}.load(state + {start});" for name, start in zip(kept, starts, strict=False)]
-    calls = _lines(_calls(parts))
+    calls = _lines(_finished(parts, finish) if finish else _calls(parts, "output"))
     members = [f"detail::{part.kernel} layer_{at}_;" for at, part in enumerate(parts) if part.state]
     # A compiler may complain of a buffer that nothing uses.
     members += [f"alignas(64) float {name}[{scratch}];" for name in ("first_", "second_") if name in calls]
+    members += [f"alignas(64) float given_[{given}];"] if finish else []
     private = "".join(f"    {member}\n" for member in members)
     state = "float* state" if kept else "float*"
     return f"""\
@@ -179,20 +190,26 @@ private:
 """
 
 
-def _calls(parts: Sequence[_Part]) -> list[str]:
-    """Statements of `process`: frames go to and fro between two buffers, the last one into `output`."""
+def _finished(parts: Sequence[_Part], finish: Finish) -> list[str]:
+    """Statements of `process` where host steps follow the layers."""
+    steps = [f"detail::{call}".replace("frame + ", "given_ + ") for call in finish.calls]
+    return [*_calls(parts, "given_"), *steps, "std::copy_n(given_, output_size, output);"]
+
+
+def _calls(parts: Sequence[_Part], end: str) -> list[str]:
+    """Statements that compute the layers: frames go to and fro between two buffers, the last one into `end`."""
     calls: list[str] = []
     here = "input"
     last = max((at for at, part in enumerate(parts) if not part.in_place), default=-1)
     if parts[0].in_place:
-        here = "output" if last < 0 else "first_"
+        here = end if last < 0 else "first_"
         calls.append(f"std::copy_n(input, input_size, {here});")
     for at, part in enumerate(parts):
         numbers = "".join(f"detail::weights_{at}_{index}, " for index in range(len(part.arrays)))
         if part.in_place:
             calls.append(f"detail::{part.kernel}({', '.join([here, numbers.rstrip(', ')]).rstrip(', ')});")
             continue
-        there = "output" if at == last else "second_" if here == "first_" else "first_"
+        there = end if at == last else "second_" if here == "first_" else "first_"
         called = f"layer_{at}_" if part.state else f"detail::{part.kernel}{{}}"
         calls.append(f"{called}({here}, {numbers}{there});")
         here = there

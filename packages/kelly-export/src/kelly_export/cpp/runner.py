@@ -106,7 +106,7 @@ def open_runner(path: Path, contract: Contract, threads: int) -> ChainRunner:  #
     """
     with opening(path, "C++"):
         engine = HeaderEngine(path.read_text(encoding="utf-8"), _memory(contract))
-        return ChainRunner(engine, contract)
+        return ChainRunner(engine, contract, finished=True)
 
 
 def _memory(contract: Contract) -> list[tuple[str, tuple[int, ...]]]:

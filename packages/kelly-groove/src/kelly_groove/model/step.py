@@ -126,11 +126,7 @@ class PlayedSteps(nn.Module):
         if played is None:
             return Groove(*self.steps(*written))
         before = torch.cat((torch.zeros_like(played[:1]), played[:-1]))
-        state, said = self.steps.initial_state(1), []
-        for at in range(len(played)):
-            outputs, state = self.steps.step([row[at : at + 1] for row in (*written, before)], state)
-            said.append(outputs)
-        return Groove(*(torch.cat(part) for part in zip(*said, strict=True)))
+        return Groove(*(said[0] for said in self.steps.through([row[None] for row in (*written, before)])))
 
 
 def state_shapes(span: int) -> list[tuple[int, ...]]:

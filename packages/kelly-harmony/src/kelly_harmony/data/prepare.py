@@ -58,7 +58,9 @@ def prepare(config: HarmonyConfig, dataset: Dataset, split: Split, context: Cont
 
 
 def _summary(dataset: Dataset, split: Split, sources: dict[str, HarmonySource]) -> dict[str, Any]:
-    chords = np.concatenate([lead.chords for lead in sources["train"].leads])
+    # Where a trained model is measured there may be no training side.
+    counted = sources.get("train") or next(iter(sources.values()))
+    chords = np.concatenate([lead.chords for lead in counted.leads])
     known = chords[chords >= 0]
     shares = {
         name: round(float(((known < NONE) & (known % N_QUALITIES == at)).mean()), 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kelly_harmony.config import HarmonyConfig
 from kelly_harmony.model.gru import GruHarmony
 from kelly_harmony.model.mlp import MlpHarmony
-from kelly_harmony.model.network import EMBEDDING, Harmony, HarmonyStep
+from kelly_harmony.model.network import EMBEDDING, Harmony, HarmonyStep, PlayedBeats
 from kelly_harmony.model.tcn import TcnHarmony
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Harmony",
     "HarmonyStep",
     "MlpHarmony",
+    "PlayedBeats",
     "TcnHarmony",
     "build_network",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kelly_core.deployed import Deployed
 from kelly_harmony.chords import N_CHORDS, N_QUALITIES, NONE
 from kelly_harmony.lead import PHASES, PLACES
 from kelly_harmony.model.turning import Turning
@@ -146,3 +148,25 @@ class HarmonyStep(nn.Module):
         embedded = net.embed(hidden)
         logits = net.turning.chords(net.name(embedded), asked)
         return (logits, embedded, net.follow(previous, metre, key), *following, *late)
+
+
+class PlayedBeats(nn.Module):
+    """An exported step in the place of the network: called beat by beat over whole tunes, its delay taken out.
+
+    Args:
+        steps: The exported file.
+        look_ahead: Beats by which its answers lag behind.
+    """
+
+    def __init__(self, steps: Deployed, look_ahead: int) -> None:
+        super().__init__()
+        self.steps, self.look_ahead = steps, look_ahead
+
+    def forward(self, melody: Tensor, metre: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Harmony.forward`."""
+        late = self.look_ahead
+        ended = [F.pad(tensor, (0, 0, 0, late)) for tensor in (melody, metre)]
+        asked = F.pad(key, (0, late))
+        previous = torch.full_like(asked, N_CHORDS)  # of use to the prior alone
+        logits, embedded, _ = self.steps.through((*ended, asked, previous))
+        return logits[:, late:], embedded[:, late:]

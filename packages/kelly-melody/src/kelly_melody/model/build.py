@@ -15,6 +15,8 @@ def build_backbone(config: MelodyConfig) -> Backbone:
     width, layers = sizes.width, sizes.layers
     if config.architecture_type == "lstm":
         return LstmBackbone(width, width, layers, config.dropout)
+    if config.architecture_type == "frames":
+        return LstmBackbone(width, 2 * width, layers, config.dropout)
     if config.architecture_type == "tcn":
         return TcnBackbone(width, width, layers, sizes.kernel, config.dropout)
     return TransformerBackbone(width, width, layers, sizes.heads, sizes.span, config.dropout)

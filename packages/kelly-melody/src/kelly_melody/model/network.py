@@ -11,17 +11,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from kelly_core.deployed import Deployed
 from kelly_melody.config import MelodyConfig
 from kelly_melody.features.inputs import PLACE, PROPOSAL, TOKEN
 from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.model.backbone import Backbone, State
 from kelly_melody.model.build import build_backbone
+from kelly_melody.model.frames import FramesNet
+from kelly_melody.model.votes import GIVEN, PROPOSED, votes_given, votes_on_durations, votes_on_pitches
 from kelly_melody.tokens import N_DURATIONS, N_PITCHES
-
-PROPOSED = 24
-"""Numbers that stand for a proposal, the same map for every source."""
-GIVEN = 64
-"""Width of the layer that says durations; it is computed for every pitch, hence narrow and without a curve."""
 
 
 class MelodyNet(nn.Module):
@@ -65,11 +63,8 @@ class MelodyNet(nn.Module):
         entered = self._enter(last, place, proposals)
         hidden = self.decide(torch.cat((entered, self.backbone(entered)), dim=-1))
         given = torch.relu(self.given(hidden) + self.by_pitch(pitch))
-        proposed = proposals[..., :N_PITCHES]
-        agrees = proposed.gather(-1, pitch[..., None, None].expand(*proposed.shape[:-1], 1)).squeeze(-1)
-        anyway, agreeing = self.duration_votes(hidden).chunk(2, dim=-1)
-        votes = (anyway + agreeing * agrees)[..., None, :] @ _durations(proposals)
-        return self._pitches(hidden, proposed), self.duration(given) + votes.squeeze(-2)
+        pitches = self.pitch(hidden) + votes_on_pitches(self.pitch_votes(hidden), proposals)
+        return pitches, self.duration(given) + votes_given(self.duration_votes(hidden), proposals, pitch)
 
     def step(
         self, last: Tensor, place: Tensor, proposals: Tensor, state: State
@@ -88,27 +83,14 @@ class MelodyNet(nn.Module):
         entered = self._enter(last, place, proposals)
         seen, state = self.backbone.step(entered, state)
         hidden = self.decide(torch.cat((entered, seen), dim=-1))
-        proposed = proposals[..., :N_PITCHES]
         given = torch.relu(self.given(hidden)[:, None] + self.by_pitch.weight)
-        anyway, agreeing = self.duration_votes(hidden).chunk(2, dim=-1)
-        weights = anyway[:, None] + agreeing[:, None] * proposed.transpose(1, 2)  # (batch, pitches, sources)
-        votes = weights @ _durations(proposals)
-        return self._pitches(hidden, proposed), self.duration(given) + votes, state
+        pitches = self.pitch(hidden) + votes_on_pitches(self.pitch_votes(hidden), proposals)
+        return pitches, self.duration(given) + votes_on_durations(self.duration_votes(hidden), proposals), state
 
     def _enter(self, last: Tensor, place: Tensor, proposals: Tensor) -> Tensor:
         proposed = self.propose(proposals).flatten(-2)
         entered: Tensor = self.enter(torch.cat((last, place, proposed), dim=-1))
         return entered
-
-    def _pitches(self, hidden: Tensor, proposed: Tensor) -> Tensor:
-        votes = self.pitch_votes(hidden)[..., None, :] @ proposed
-        logits: Tensor = self.pitch(hidden) + votes.squeeze(-2)
-        return logits
-
-
-def _durations(proposals: Tensor) -> Tensor:
-    """The part of proposals that says which duration: (..., sources, N_DURATIONS)."""
-    return proposals[..., N_PITCHES + 1 : N_PITCHES + 1 + N_DURATIONS]
 
 
 class MelodyStep(nn.Module):
@@ -118,7 +100,7 @@ class MelodyStep(nn.Module):
         net: The trained network.
     """
 
-    def __init__(self, net: MelodyNet) -> None:
+    def __init__(self, net: MelodyNet | FramesNet) -> None:
         super().__init__()
         self.net = net
 
@@ -132,6 +114,25 @@ class MelodyStep(nn.Module):
         return (pitch, duration, *following)
 
 
-def build_network(config: MelodyConfig) -> MelodyNet:
+class PlayedTokens(nn.Module):
+    """An exported step in the place of the network: called token by token over whole melodies.
+
+    Args:
+        steps: The exported file.
+    """
+
+    def __init__(self, steps: Deployed) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, last: Tensor, place: Tensor, proposals: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+        """As `MelodyNet.forward`."""
+        pitches, table = self.steps.through((last, place, proposals))
+        rows = pitch[..., None, None].expand(*pitch.shape, 1, N_DURATIONS)
+        return pitches, table.gather(-2, rows).squeeze(-2)
+
+
+def build_network(config: MelodyConfig) -> MelodyNet | FramesNet:
     """The configured network with fresh weights."""
-    return MelodyNet(build_backbone(config), config.network.hidden, config.dropout)
+    kind = FramesNet if config.architecture_type == "frames" else MelodyNet
+    return kind(build_backbone(config), config.network.hidden, config.dropout)

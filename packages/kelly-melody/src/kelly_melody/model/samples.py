@@ -17,6 +17,7 @@ from kelly_core.features.midi.samples import write_sample
 from kelly_melody.compose import Arrays, Composer, Host, Step
 from kelly_melody.data.source import MelodySource
 from kelly_melody.infer import TICKS, VELOCITY, Written, note_table
+from kelly_melody.model.frames import FramesNet
 from kelly_melody.model.network import MelodyNet
 from kelly_melody.sampling import SplitMix64, Taste
 from kelly_melody.tokens import Melody
@@ -37,7 +38,7 @@ def write_samples(
         heard: Bars that it hears.
         bars: Bars that it adds.
     """
-    assert isinstance(model, MelodyNet)
+    assert isinstance(model, MelodyNet | FramesNet)
     chosen = np.linspace(0, len(source.melodies) - 1, min(count, len(source.melodies))).astype(int)
     for number, at in enumerate(chosen):
         melody = beginning(source.melodies[at], heard)
@@ -59,7 +60,7 @@ def beginning(melody: Melody, bars: int) -> Melody:
     return replace(melody, pitch=melody.pitch[:count], duration=melody.duration[:count])
 
 
-def network_step(model: MelodyNet) -> Step:
+def network_step(model: MelodyNet | FramesNet) -> Step:
     """One token through the network itself."""
     names = list(model.backbone.state_shapes())
     device = next(model.parameters()).device

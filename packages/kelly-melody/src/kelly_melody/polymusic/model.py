@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kelly_core.deployed import Deployed
 from kelly_melody.model.backbone import Backbone, State
 from kelly_melody.polymusic.keyboard import Keyboard
 from kelly_melody.polymusic.memory import BUCKETS, KEYS
@@ -151,3 +152,21 @@ class KeysStep(nn.Module):
             recall, (before, *state) = Recall(frame[:, None, :0], frame[:, :0].long()), rest
         logits, following = self.net.step(frame, before, recall, list(state))
         return logits, frame * 1.0, *following
+
+
+class PlayedFrames(nn.Module):
+    """An exported step in the place of the network: called frame by frame over whole pieces.
+
+    Args:
+        steps: The exported file.
+        candidates: Continuations of the memory; 0: the file takes none.
+    """
+
+    def __init__(self, steps: Deployed, candidates: int) -> None:
+        super().__init__()
+        self.steps, self.candidates = steps, candidates
+
+    def forward(self, roll: Tensor, continuations: Tensor, buckets: Tensor) -> Tensor:
+        """As `KeysNet.forward`."""
+        recall = (continuations, buckets) if self.candidates else ()
+        return self.steps.through((roll, *recall))[0]

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
+from kelly_core.deployed import Deployed
+from kelly_core.export import Runner
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_melody.config import MelodyConfig
 from kelly_melody.model.build import build_backbone
 from kelly_melody.polymusic.baselines import Answer, baselines
 from kelly_melody.polymusic.memory import BUCKETS, EDGES, KEYS
 from kelly_melody.polymusic.metrics import COLUMNS, figures, piece_sums, ratios
-from kelly_melody.polymusic.model import KeysNet, KeysStep
+from kelly_melody.polymusic.model import KeysNet, KeysStep, PlayedFrames
 from kelly_melody.polymusic.prepare import prepare
 from kelly_melody.polymusic.source import RollSource
 
@@ -153,6 +155,10 @@ class KeysTask(Task[MelodyConfig]):
         """One frame of the network."""
         assert isinstance(model, KeysNet)
         return KeysStep(model)
+
+    def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
+        """The exported step, called over whole pieces."""
+        return PlayedFrames(Deployed(runner, self.interface()), self.config.keys.candidates)
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A frame in the middle of pieces spread over the source; silence without one."""

@@ -15,7 +15,7 @@ QUANTILES = (0.5, 0.99, 0.999)
 
 def headings(budget: float) -> tuple[str, ...]:
     """Of the table of one model."""
-    share = f"p99 of {budget:g} ms"
+    share = f"p99 / {budget:g} ms"
     return ("runtime", "call", "p50 ms", "p99", "p99.9", "max", share, "first ms", "load ms", "MiB", "calls")
 
 

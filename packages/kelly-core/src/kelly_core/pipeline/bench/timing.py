@@ -73,7 +73,11 @@ class ModelTimes:
     waited: float = 0.0
 
     def misses(self) -> list[str]:
-        """Calls whose p99 exceeds the budget, in words."""
+        """Calls whose p99 exceeds the budget, in words; also that there was none to hold to it."""
+        if not any(row.counts for row in self.rows):
+            reasons = "; ".join(f"{runtime}: {reason}" for runtime, reason in self.not_run.items())
+            reasons = reasons or f"no file is there, `kelly export {self.name}` writes one"
+            return [f"{self.name}: nothing was timed that the budget is for ({reasons})"]
         return [
             f"{self.name}: {row.runtime}, {row.what}: p99 is {row.quantile(0.99):.3f} ms, "
             f"the budget is {self.budget_ms:g} ms"

@@ -1,0 +1,66 @@
+"""Rules about what happens when a user makes a mistake."""
+
+from __future__ import annotations
+
+from kelly_core.errors import ConfigError, KellyError
+from kelly_core.testing.rules import BrokenRuleError, NotApplicableError, rule
+from kelly_core.testing.subject import Subject
+
+
+@rule(
+    "model",
+    why="a traceback tells a user nothing; an error says what is wrong, where, and what to do",
+    mend="let pydantic check settings by type and range; raise ConfigError from validators",
+)
+def wrong_settings_are_errors_of_ours(subject: Subject) -> None:
+    """Settings of a wrong type or out of range end with a ConfigError."""
+    from kelly_core.config.resolve import resolve
+
+    for given in ("epochs=many", "learning_rate=-1", "batch_size=0", "split.validation=2"):
+        try:
+            resolve(subject.model.config.resolve(), sets=[given])
+        except ConfigError as error:
+            if not error.message:
+                raise BrokenRuleError(f"the error about {given} says nothing") from error
+            continue
+        raise BrokenRuleError(f"{given} was accepted")
+
+
+@rule(
+    "dataset",
+    why="a traceback tells a user nothing; an error says what is wrong, where, and what to do",
+    mend="raise kelly_core.errors.DataError with `where` and `hint` from the opener",
+)
+def unusable_folders_are_errors_of_ours(subject: Subject) -> None:
+    """Opening a folder that holds nothing usable ends with an error of Kelly's."""
+    if subject.dataset.builtin:
+        raise NotApplicableError("built-in data takes any folder")
+    opener = subject.dataset.opener.resolve()
+    empty, junk = subject.empty_folder("empty"), subject.empty_folder("junk")
+    (junk / "notes.txt").write_text("nothing of use")
+    for folder in (empty, junk, empty / "missing"):
+        try:
+            opener(folder, {})
+        except KellyError:
+            continue
+        except Exception as error:
+            raise BrokenRuleError(f"{folder.name}: it raised {type(error).__name__}: {error}") from error
+        raise BrokenRuleError(f"{folder.name}: it was opened as if it held something")
+
+
+@rule(
+    "dataset",
+    why="every dataset plugin is asked about a user's folder; one that raises would hide the others",
+    mend="look at names only, and return False for whatever can't be looked at",
+)
+def recognising_never_raises(subject: Subject) -> None:
+    """`recognises` answers False for folders that don't have the layout, and never raises."""
+    if subject.dataset.recognises is None:
+        raise NotApplicableError("it recognises nothing: --dataset names it")
+    recognises = subject.dataset.recognises.resolve()
+    empty = subject.empty_folder("blank")
+    file = subject.workspace.root / "file.txt"
+    file.write_text("a file")
+    for path in (empty, empty / "missing", file):
+        if recognises(path) is not False:
+            raise BrokenRuleError(f"it recognises {path.name!r}, which has no layout at all")
