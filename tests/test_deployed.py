@@ -60,7 +60,7 @@ def beats():
 INPUTS = {
     **{
         f"melody {kind}": (lambda kind=kind: MelodyTask(MelodyConfig(architecture_type=kind)), tokens)
-        for kind in ("transformer", "lstm", "tcn")
+        for kind in ("transformer", "lstm", "frames", "tcn")
     },
     "keys": (lambda: KeysTask(MelodyConfig(head="keys", architecture_type="lstm")), frames),
     "keys without memory": (

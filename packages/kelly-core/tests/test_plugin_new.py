@@ -1,5 +1,6 @@
 """`kelly plugin new`: what it writes, and what it refuses."""
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ import pytest
 from kelly_core.authoring import KINDS, new_plugin
 from kelly_core.cli import run
 from kelly_core.errors import UserError
+from kelly_core.testing import check_plugin
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,6 +44,18 @@ def test_what_plugin_py_returns_is_what_the_package_declares(kind, tmp_path):
         [sys.executable, "-c", code], cwd=folder / "src", capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "['key-finder'] True False"
+
+
+@pytest.mark.parametrize("kind", ["dataset", "exporter", "device"])
+def test_a_new_package_keeps_the_rules(kind, fakes, tmp_path):
+    folder = new_plugin("key-finder", kind, tmp_path / "src")
+    shutil.copytree(folder / "src" / "kelly_key_finder", fakes.folder / "kelly_key_finder")
+    info = fakes.folder / "kelly_key_finder-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: kelly-key-finder\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(f"[kelly.{kind}s]\nkey-finder = kelly_key_finder.plugin\n")
+    report = check_plugin("kelly-key-finder")
+    assert report.passed, str(report)
 
 
 @pytest.mark.parametrize(
