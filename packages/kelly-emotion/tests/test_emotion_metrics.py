@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_core.infer.result import softmax
 from kelly_emotion.baselines import functionals_svm, majority
 from kelly_emotion.data.source import ClipSource, MelStore
-from kelly_emotion.metrics import classification_metrics, confusion_matrix, softmax
+from kelly_emotion.metrics import classification_metrics, confusion_matrix
 
 
 def case(seed, items, classes=7):
