@@ -18,6 +18,7 @@ from kelly_core.config.resolve import dump
 from kelly_core.contract import ChainTensor, Contract
 from kelly_core.errors import FormatError
 from kelly_core.features.midi import read_midi
+from kelly_core.infer.frames import to_frames
 from kelly_core.inference import create_engine_by_name
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
@@ -27,7 +28,6 @@ from kelly_core.workspace import Workspace
 from kelly_export.cpp import contract as contract_header
 from kelly_export.cpp import why_not
 from kelly_export.cpp.compiler import shared_library
-from kelly_export.frames import to_frames
 from kelly_melody.config import MelodyConfig, NetworkConfig
 from kelly_melody.data.read import to_melody
 from kelly_melody.demo.tunes import make_tune

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from kelly_core.chain import Activation, BatchNorm, Chain, layers_of
+from kelly_core.chain.rtneural import render
 from kelly_core.contract import (
     ArtifactInfo,
     ChainInfo,
@@ -21,8 +22,8 @@ from kelly_core.contract import (
     StateInfo,
     TensorInfo,
 )
+from kelly_core.infer.interpreter import Interpreter
 from kelly_export.cpp import compiler, contract, header, rtneural_type, why_not
-from kelly_export.rtneural import Interpreter, render
 
 torch.set_num_threads(1)
 FEATURES = {

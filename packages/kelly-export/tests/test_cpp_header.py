@@ -14,11 +14,12 @@ import torch
 from torch import nn
 
 from kelly_core.chain import Activation, BatchNorm, Dense, clamp, conv2d_of, layers_of
+from kelly_core.chain.rtneural import parse
 from kelly_core.errors import ContractError, MissingExtraError
+from kelly_core.infer.interpreter import Interpreter
 from kelly_export.cpp import compiler, render, why_not
 from kelly_export.cpp.header import identifier, literal
 from kelly_export.cpp.runner import HeaderEngine
-from kelly_export.rtneural import Interpreter, parse
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"not run here: {why_not()}")

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from kelly_core.chain import Activation, BatchNorm, Conv2d, Dense, clamp, conv2d_of, folded, layers_of
+from kelly_core.chain.rtneural import parse, render
 from kelly_core.errors import ContractError, FormatError
-from kelly_export.rtneural import Interpreter, parse, render
+from kelly_core.infer.interpreter import Interpreter
 
 torch.set_num_threads(1)
 GOLDEN = Path(os.environ.get("KELLY_SHARED", "missing")) / "rtneural-golden"

@@ -107,6 +107,7 @@ BUILTIN = {
             for name in ("onnx", "onnx-fp16", "onnx-int8")
         ),
         Runtime("torchscript", LazyRef(f"{_ROOM}.torchscript:open_runner"), ("torch",), _TRAIN),
+        Runtime("rtneural", LazyRef(f"{_ROOM}.rtneural:open_runner"), (), ""),
         Runtime("torch", LazyRef(f"{_ROOM}.torch_checkpoint:open_runner"), ("torch",), _TRAIN),
     )
 }

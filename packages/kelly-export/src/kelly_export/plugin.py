@@ -37,7 +37,7 @@ def kelly_exporters() -> list[ExporterSpec]:
             "RTNeural JSON, for the C++ engine of audio plugins; frame by frame",
             ".json",
             export=LazyRef("kelly_export.rtneural:export"),
-            open_runner=LazyRef("kelly_export.rtneural:open_runner"),
+            open_runner=LazyRef("kelly_core.infer.runtimes.rtneural:open_runner"),
         ),
         ExporterSpec(
             "cpp",

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core import atomic
+from kelly_core.infer.frames import to_frames
 from kelly_export.cpp import mel, rtneural_type, sampler
 from kelly_export.cpp.header import array_text, identifier
 from kelly_export.cpp.host import finish_of
-from kelly_export.frames import to_frames
 
 if TYPE_CHECKING:
     from kelly_core.contract import Contract, TensorInfo

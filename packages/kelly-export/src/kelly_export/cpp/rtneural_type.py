@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelly_core.chain import Activation, BatchNorm, Conv1d, Conv2d, Dense, Gru, Layer, Lstm, Prelu
+from kelly_core.chain.rtneural import parse
 from kelly_core.errors import KellyError
-from kelly_export.rtneural.document import parse
 
 if TYPE_CHECKING:
     from kelly_core.contract import Contract

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import ContractError
+from kelly_core.infer.frames import ChainRunner
 from kelly_core.runtime import opening
 from kelly_export.cpp.compiler import shared_library
-from kelly_export.frames import ChainRunner
 
 if TYPE_CHECKING:
     from kelly_core.contract import Contract

@@ -123,8 +123,7 @@ def _activation(layer: Activation, x: Floats) -> tuple[Floats]:
 
 
 def _sigmoid(x: Floats) -> Floats:
-    result: Floats = 1 / (1 + np.exp(-x))
-    return result
+    return np.asarray(1 / (1 + np.exp(-x)), np.float32)
 
 
 def _softmax(x: Floats) -> Floats:

@@ -1,4 +1,7 @@
-"""Layers to RTNeural JSON and back."""
+"""Layers to RTNeural JSON and back.
+
+The format is that of RTNeural's `json_parser`: layers in a list, each with its type, size and weights.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.chain import (
+from kelly_core.chain.layers import (
     ACTIVATIONS,
     Activation,
     BatchNorm,

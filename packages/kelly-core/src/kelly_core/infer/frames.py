@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 
 class FrameEngine(Protocol):
-    """Something that computes frames; see `kelly_export.rtneural.Interpreter`."""
+    """Something that computes frames; see `kelly_core.infer.interpreter.Interpreter`."""
 
     inputs: int
     outputs: int
