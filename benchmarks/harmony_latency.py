@@ -17,13 +17,12 @@ import onnxruntime
 import torch
 from _turns import print_latencies, time_in_turn
 
-from kelly_harmony.chords import N_CHORDS
 from kelly_harmony.config import HarmonyConfig
 from kelly_harmony.lead import MELODY, METRE
 from kelly_harmony.model import HarmonyStep, build_network
 
 BUDGET_MS = 3.0
-INPUTS, OUTPUTS = 4, 3
+INPUTS, OUTPUTS = 3, 2
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
@@ -43,7 +42,6 @@ def contestants(folder: Path) -> dict:
             melody,
             torch.ones(1, METRE),
             torch.tensor([4]),
-            torch.tensor([N_CHORDS]),
             *step.initial_state(1),
         )
         path = folder / f"{kind}.onnx"

@@ -13,7 +13,7 @@ from kelly_core.data import Item
 from kelly_core.errors import ConfigError, DataError, KellyError, UserError
 from kelly_core.features.midi import make_notes, read_bytes, read_midi, write_notes
 from kelly_core.features.midi.write import encode
-from kelly_harmony.chords import NONE, symbol_of
+from kelly_harmony.chords import N_CHORDS, NONE, symbol_of
 from kelly_harmony.data.cached import pack, read_item, read_items, unpack
 from kelly_harmony.data.midi import beat_quarters, beats_of, lead_of, read_lead
 from kelly_harmony.data.nottingham import open_nottingham
@@ -32,7 +32,7 @@ from kelly_harmony.lead import (
     metre_features,
 )
 from kelly_harmony.metrics import METRICS, as_ratios, chord_sums
-from kelly_harmony.prior import count_prior
+from kelly_harmony.prior import count_prior, no_prior
 
 FOUND = "packs" if "KELLY_SHARED" in os.environ else ""
 
@@ -276,10 +276,18 @@ def test_batches_are_padded_and_long_tunes_cut(tmp_path):
 
 def test_the_prior_is_a_distribution_that_follows_the_counts(tmp_path):
     leads = [read_item(item) for item in open_demo(tmp_path, {"songs": 6, "bars": 4}).items]
-    prior = np.exp(count_prior(leads))
-    assert prior.sum(axis=-1) == pytest.approx(1.0, abs=1e-4)
-    stay = prior[0, 2, 0, 0]  # within a bar, in major, a tonic triad stays
-    assert stay > 0.5
+    prior = count_prior(leads)
+    for minor in range(2):
+        for strength in range(3):
+            assert np.exp(prior.after(minor, strength)).sum(axis=-1) == pytest.approx(1.0, abs=1e-4)
+    within_a_bar = np.exp(prior.after(0, 2))
+    assert within_a_bar[0, 0] > 0.5  # in major, a tonic triad stays
+    assert within_a_bar[0, 0] > np.exp(prior.after(0, 0))[0, 0]  # at a bar line it is readier to go
+
+
+def test_without_tunes_every_chord_is_as_likely():
+    for table in (no_prior().after(0, 1), no_prior().after(1, 0)):
+        np.testing.assert_allclose(np.exp(table), 1 / N_CHORDS, rtol=1e-4)
 
 
 def test_right_chords_score_1_and_root_ignores_the_mode(tmp_path):

@@ -8,6 +8,7 @@ from kelly_harmony.chords import N_CHORDS, transposed
 from kelly_harmony.config import GruConfig, HarmonyConfig, MlpConfig, TcnConfig
 from kelly_harmony.lead import MELODY, METRE, SOUNDING
 from kelly_harmony.model import EMBEDDING, HarmonyStep, build_network
+from kelly_harmony.prior import Prior
 
 CONFIGS = {
     "mlp": HarmonyConfig(mlp=MlpConfig(width=16, entry=8, window=20, span=24)),
@@ -42,14 +43,13 @@ def stepwise(net, melody, metre, key):
     step = HarmonyStep(net)
     batch, beats = key.shape
     state = step.initial_state(batch)
-    previous = torch.full((batch,), N_CHORDS)
     rows = []
     for at in range(beats + net.look_ahead):
         if at < beats:
             inputs = melody[:, at], metre[:, at], key[:, at]
         else:
             inputs = torch.zeros_like(melody[:, 0]), torch.zeros_like(metre[:, 0]), key[:, -1]
-        logits, embedded, _, *state = step(*inputs, previous, *state)
+        logits, embedded, *state = step(*inputs, *state)
         rows.append((logits, embedded))
     rows = rows[net.look_ahead :]
     return [torch.stack(column, dim=1) for column in zip(*rows, strict=True)]
@@ -105,14 +105,13 @@ def test_a_transposed_melody_gets_transposed_chords(name, semitones):
 
 
 def test_the_prior_turns_with_the_key():
-    net = network("gru")
-    with torch.no_grad():
-        net.prior.copy_(torch.randn(net.prior.shape))
-    metre = torch.zeros(2, METRE)
-    before = net.follow(torch.tensor([7, N_CHORDS - 1]), metre, torch.tensor([0, 1]))
-    after = net.follow(torch.tensor([7 + 20, N_CHORDS - 1]), metre, torch.tensor([4, 5]))
-    places = torch.from_numpy(transposed(np.arange(N_CHORDS), 2))
-    torch.testing.assert_close(before, after[:, places])
+    rng = np.random.default_rng(0)
+    stay, move = rng.uniform(-3, -1, (2, 3, N_CHORDS + 1)), rng.uniform(-9, -1, (2, N_CHORDS + 1, N_CHORDS))
+    prior = Prior(stay.astype(np.float32), move.astype(np.float32))
+    in_c, in_d = prior.in_key(1, 2), prior.in_key(5, 2)
+    places = transposed(np.arange(N_CHORDS), 2)
+    np.testing.assert_array_equal(in_c, in_d[np.append(places, N_CHORDS)][:, places])
+    np.testing.assert_array_equal(in_c, prior.after(1, 2))
 
 
 def test_default_sizes_are_small():

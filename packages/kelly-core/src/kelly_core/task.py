@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from kelly_core.chain import Chain
 from kelly_core.config import TrainConfig
-from kelly_core.contract import Pooling, StateInfo, TensorInfo
+from kelly_core.contract import Pooling, StateInfo, TableInfo, TensorInfo
 from kelly_core.data import Dataset, Problem
 from kelly_core.deployed import Deployed
 from kelly_core.errors import UserError
@@ -217,6 +217,10 @@ class Task(ABC, Generic[ConfigT]):
                 hint="its task has to implement `deployed`",
             )
         return Deployed(runner, self.interface())
+
+    def tables(self, model: nn.Module) -> dict[str, TableInfo]:
+        """Numbers that a host needs beside the network, for the contract: a prior for decoding, say."""
+        return {}
 
     def chain(self, model: nn.Module) -> Chain | None:
         """The network as a chain of layers computed frame by frame, for formats that know nothing else.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from kelly_harmony.data.tracks import find_track, melody_track, notes_of
 from kelly_harmony.decode import decode, varied
 from kelly_harmony.keys import key_name
 from kelly_harmony.lead import MELODY, METRE, Lead
-from kelly_harmony.prior import strength_of
+from kelly_harmony.prior import Prior, strength_of
 from kelly_harmony.voicing import segments, voice_chords
 
 if TYPE_CHECKING:
@@ -109,32 +110,22 @@ def log_probabilities(engine: Engine, lead: Lead) -> Floats:
 
 def _inputs(lead: Lead, at: int) -> dict[str, NDArray[Any]]:
     """One beat; behind the last one, the silence that brings out what is late."""
-    previous = np.full(1, N_CHORDS, np.int64)
     if at >= len(lead):
         silence = np.zeros((1, MELODY), np.float32), np.zeros((1, METRE), np.float32)
-        return {"melody": silence[0], "metre": silence[1], "key": lead.key[-1:], "previous": previous}
+        return {"melody": silence[0], "metre": silence[1], "key": lead.key[-1:]}
     here = slice(at, at + 1)
-    return {"melody": lead.melody[here], "metre": lead.metre[here], "key": lead.key[here], "previous": previous}
+    return {"melody": lead.melody[here], "metre": lead.metre[here], "key": lead.key[here]}
 
 
 def prior_moves(engine: Engine, lead: Lead) -> list[Floats]:
     """Per beat (N_CHORDS + 1, N_CHORDS): the model's prior after each chord."""
-    known: dict[tuple[int, int], Floats] = {}
-    strengths = strength_of(lead.metre)
-    moves = []
-    for at in range(len(lead)):
-        name = (int(lead.key[at]), int(strengths[at]))
-        if name not in known:
-            count = N_CHORDS + 1
-            inputs = {
-                "melody": np.zeros((count, MELODY), np.float32),
-                "metre": np.repeat(lead.metre[at : at + 1], count, axis=0),
-                "key": np.full(count, lead.key[at], np.int64),
-                "previous": np.arange(count, dtype=np.int64),
-            }
-            known[name] = np.asarray(engine.infer(inputs).outputs["prior"], np.float64)
-        moves.append(known[name])
-    return moves
+    tables = engine.contract.tables
+    prior = Prior(tables["stay"].array(), tables["move"].array())
+    after = lru_cache(maxsize=None)(prior.in_key)
+    return [
+        after(key, strength)
+        for key, strength in zip(lead.key.tolist(), strength_of(lead.metre).tolist(), strict=True)
+    ]
 
 
 def chord_notes(
@@ -216,10 +207,11 @@ def infer_file(engine: Engine, path: Path) -> FilePrediction:
 
 
 def _check_kind(engine: Engine) -> None:
-    if engine.contract.features.get("kind") != "melody-beats":
+    contract = engine.contract
+    if contract.features.get("kind") != "melody-beats" or not {"stay", "move"} <= set(contract.tables):
         raise ContractError(
-            "it isn't a model of chords",
-            where=f"contract of {engine.contract.model_id!r}",
+            "it isn't a model of chords, or one of an older version",
+            where=f"contract of {contract.model_id!r}",
             hint="train one: kelly train harmony --data demo",
         )
 

@@ -10,10 +10,8 @@ KELLY_API = 1
 MELODY = TensorSpec("melody", ("batch", 62), unit="what sounds in a beat")
 METRE = TensorSpec("metre", ("batch", 21), unit="where the beat stands")
 KEY = TensorSpec("key", ("batch",), dtype="int64", unit="2 * tonic + minor", low=0, high=23)
-PREVIOUS = TensorSpec("previous", ("batch",), dtype="int64", unit="chord of the beat before", low=0, high=121)
 LOGITS = TensorSpec("logits", ("batch", 121), unit="logit of each chord")
 EMBEDDING = TensorSpec("embedding", ("batch", 64), unit="activation")
-PRIOR = TensorSpec("prior", ("batch", 121), unit="log-probability after the previous chord")
 
 
 @hookimpl
@@ -31,8 +29,8 @@ def kelly_models() -> list[ModelSpec]:
             infer_file=LazyRef("kelly_harmony.infer:infer_file"),
             protocols=LazyRef("kelly_harmony.protocols:PROTOCOLS"),
             aliases=("harmony_predictor", "HarmonyPredictor"),
-            inputs=(MELODY, METRE, KEY, PREVIOUS),
-            outputs=(LOGITS, EMBEDDING, PRIOR),
+            inputs=(MELODY, METRE, KEY),
+            outputs=(LOGITS, EMBEDDING),
             latency_budget_ms=3.0,
             default_dataset="harmony-demo",
             datasets=("midi-folder",),

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kelly_core.contract import StateInfo, TensorInfo
+from kelly_core.contract import StateInfo, TableInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
 from kelly_core.export import Runner
@@ -35,6 +35,11 @@ MELODY_MEANING = (
     "share of each slot in which each pitch class sounds, slot by slot from C; notes of each pitch class that "
     "begin; octaves of the mean pitch above 60; share of the beat that sounds"
 )
+STAY = (
+    "log-probability that a chord stays: (minor, kind of beat, chord before by degree, the last: none); kinds: "
+    "first of the bar, middle of a bar of four, others"
+)
+MOVE = "log-probability of where it moves to, given that it does: (minor, chord before, chord), by degree"
 METRE_MEANING = (
     "one-hot beat of the bar (8); cosine and sine of the place in 2, 4, 8 bars; one-hot bar of 2, 3, 4, other "
     f"beats; melody has begun; beats so far / 100, at most {LONGEST / 100:g}; 1, or all zeros after the end"
@@ -55,7 +60,7 @@ class HarmonyTask(Task[HarmonyConfig]):
         """The configured network, with the prior of the training tunes."""
         net = build_network(self.config)
         if isinstance(train, HarmonySource):
-            net.prior.copy_(torch.from_numpy(count_prior(train.leads)))
+            net.prior = count_prior(train.leads)
         return net.train()
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
@@ -155,7 +160,7 @@ class HarmonyTask(Task[HarmonyConfig]):
             write_sample(folder, Path(path).stem, lead, said.argmax(axis=1), SAMPLE_BEATS)
 
     def interface(self) -> Interface:
-        """One beat and the state in; logits, embedding, prior and the following state out."""
+        """One beat and the state in; logits, embedding and the following state out."""
         step = HarmonyStep(build_network(self.config))
         names = _state_names(self.config, len(step.initial_state(1)))
         return Interface(
@@ -165,19 +170,10 @@ class HarmonyTask(Task[HarmonyConfig]):
                 TensorInfo(
                     name="key", shape=["batch"], dtype="int64", unit="2 * tonic + minor", low=0, high=N_KEYS - 1
                 ),
-                TensorInfo(
-                    name="previous",
-                    shape=["batch"],
-                    dtype="int64",
-                    unit="chord before, for the prior",
-                    low=0,
-                    high=N_CHORDS,
-                ),
             ],
             outputs=[
                 TensorInfo(name="logits", shape=["batch", N_CHORDS], unit="logit of each chord"),
                 TensorInfo(name="embedding", shape=["batch", EMBEDDING], unit="activation"),
-                TensorInfo(name="prior", shape=["batch", N_CHORDS], unit="log-probability after `previous`"),
             ],
             state=[
                 StateInfo(name=name, shape=["batch", *tensor.shape[1:]], unit="activation")
@@ -192,7 +188,6 @@ class HarmonyTask(Task[HarmonyConfig]):
                 "melody": MELODY_MEANING,
                 "metre": METRE_MEANING,
                 "qualities": {name: list(QUALITIES[name]) for name in NAMES},
-                "no_previous": N_CHORDS,
             },
             window={"beats": 1, "look_ahead": step.net.look_ahead},
         )
@@ -201,6 +196,11 @@ class HarmonyTask(Task[HarmonyConfig]):
         """One beat of the network."""
         assert isinstance(model, Harmony)
         return HarmonyStep(model)
+
+    def tables(self, model: nn.Module) -> dict[str, TableInfo]:
+        """The prior, for decoding."""
+        assert isinstance(model, Harmony)
+        return {"stay": TableInfo.of(model.prior.stay, STAY), "move": TableInfo.of(model.prior.move, MOVE)}
 
     def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
         """The exported step, called over whole tunes; its look-ahead taken out."""
@@ -213,7 +213,6 @@ class HarmonyTask(Task[HarmonyConfig]):
             "melody": np.zeros((batch, MELODY), np.float32),
             "metre": np.zeros((batch, METRE), np.float32),
             "key": np.zeros(batch, np.int64),
-            "previous": np.full(batch, N_CHORDS, np.int64),
         }
         named["metre"][:, [0, -1]] = 1.0
         if isinstance(source, HarmonySource):
@@ -222,7 +221,6 @@ class HarmonyTask(Task[HarmonyConfig]):
                 at = len(lead) // 2
                 for name in ("melody", "metre", "key"):
                     named[name][row] = getattr(lead, name)[at]
-                named["previous"][row] = lead.chords[at - 1] if lead.chords[at - 1] >= 0 else N_CHORDS
         return named
 
     def extreme_inputs(self) -> dict[str, dict[str, NDArray[Any]]]:
@@ -230,7 +228,7 @@ class HarmonyTask(Task[HarmonyConfig]):
         silence = self.example_inputs(None, 1)
         full = {name: array.copy() for name, array in silence.items()}
         full["melody"][...], full["metre"][...] = 1.0, 1.0
-        full["key"][...], full["previous"][...] = N_KEYS - 1, 0
+        full["key"][...] = N_KEYS - 1
         return {"silence": silence, "everything at once": full}
 
     def limits(self) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kelly_core.chain.layers import Layer
-from kelly_core.contract import ChainInfo
+from kelly_core.contract import ChainInfo, HostStep, Votes
 from kelly_core.errors import FormatError
 
 
@@ -54,19 +54,22 @@ class Chain:
 
     def _check_host(self) -> None:
         given = {slot.name: slot.size for slot in self.info.outputs}
-        taken = {slot.name: slot.size for slot in self.info.inputs if not slot.one_hot}
-        for step in self.info.host:
-            for name, known in ((step.output, given), (step.weights, given), (step.rows, taken)):
+        taken = {slot.name: slot.size for slot in self.info.inputs}
+        ones = {slot.name for slot in self.info.inputs if slot.one_hot}
+        for step in (*self.info.prepare, *self.info.host):
+            if isinstance(step, Votes):
+                numbers = {name: size for name, size in taken.items() if name not in ones}
+                places = [(step.output, given), (step.weights, given), (step.rows, numbers)]
+            else:
+                parts = taken if step in self.info.prepare else given
+                places = [(step.part, parts), (step.by, dict.fromkeys(ones, 0))]
+            for name, known in places:
                 if name not in known:
                     raise FormatError(
                         f"its host step {step.kind!r} names {name!r}, which is no such part of a frame",
                         hint="report this to the model's package",
                     )
-            if taken[step.rows] % given[step.weights]:
-                raise FormatError(
-                    f"{step.rows!r} isn't a row for each of the {given[step.weights]} {step.weights!r}",
-                    hint="report this to the model's package",
-                )
+            _check_sizes(step, given if step in self.info.host else taken, taken)
         if list(self.info.outputs[: len(self.info.finished)]) != self.info.finished:
             raise FormatError(
                 "what its host steps take stands before its outputs", hint="report this to the model's package"
@@ -76,3 +79,20 @@ class Chain:
     def state(self) -> list[tuple[str, tuple[int, ...]]]:
         """Name and shape of every part of the memory, in the order of the layers: `("2.past", (4, 64))`."""
         return [(f"{at}.{name}", shape) for at, layer in enumerate(self.layers) for name, shape in layer.state]
+
+
+def _check_sizes(step: HostStep, parts: Mapping[str, int], taken: Mapping[str, int]) -> None:
+    if isinstance(step, Votes):
+        if taken[step.rows] % parts[step.weights]:
+            raise FormatError(
+                f"{step.rows!r} isn't a row for each of the {parts[step.weights]} {step.weights!r}",
+                hint="report this to the model's package",
+            )
+        return
+    turned = step.groups * step.cycle * step.inner
+    if turned > parts[step.part] or taken[step.by] > step.cycle * step.per:
+        raise FormatError(
+            f"turning {turned} numbers of {step.part!r} by the {taken[step.by]} places of {step.by!r} leads "
+            "beyond one of them",
+            hint="report this to the model's package",
+        )

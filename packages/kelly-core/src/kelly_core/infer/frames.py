@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kelly_core.contract import Votes
 from kelly_core.errors import ContractError
+from kelly_core.infer import host_steps
 
 if TYPE_CHECKING:
     from kelly_core.contract import ChainState, ChainTensor, Contract
     from kelly_core.export import Arrays
-    from kelly_core.host_step import HostStep
 
 Floats = NDArray[np.float32]
 
@@ -61,6 +62,7 @@ class ChainRunner:
         self.engine, self.contract, self.chain = engine, contract, contract.chain
         self._given = self.chain.finished if finished else self.chain.outputs
         self._host = [] if finished else self.chain.host
+        self._prepare = [] if finished else self.chain.prepare
         parts = len(self.chain.state) or len(engine.state)
         sizes = [sum(slot.size for slot in slots) for slots in (self.chain.inputs, self._given)]
         if [*sizes, parts] != [engine.inputs, engine.outputs, len(engine.state)]:
@@ -81,19 +83,27 @@ class ChainRunner:
         memory = self.engine.reset(len(frames))
         for at, part in enumerate(self.chain.state):
             memory[at] = np.ascontiguousarray(_entry(inputs[part.name], part))
-        results, memory = self.engine.run(frames, memory)
+        results, memory = self.engine.run(self._prepared(frames), memory)
         return self._outputs(frames, results) | self._following(inputs, memory)
+
+    def _prepared(self, frames: Floats) -> Floats:
+        if not self._prepare:
+            return frames
+        parts = _parts(self.chain.inputs, frames)
+        taken = dict(parts)
+        for step in self._prepare:
+            host_steps.apply(step, parts, taken, ())
+        return np.concatenate(list(parts.values()), axis=2)
 
     def _outputs(self, frames: Floats, results: Floats) -> dict[str, NDArray[Any]]:
         given, taken = _parts(self._given, results), _parts(self.chain.inputs, frames)
-        for slot in self.chain.finished:
-            given[slot.name] = given[slot.name].reshape(*results.shape[:2], *self._inner[slot.name])
         for step in self._host:
-            votes = _votes(step, given[step.weights], taken[step.rows], self._inner[step.output])
-            given[step.output] = given[step.output] + votes
+            sizes = self._inner[step.output] if isinstance(step, Votes) else ()
+            host_steps.apply(step, given, taken, sizes)
         found: dict[str, NDArray[Any]] = {}
         for slot in self.chain.finished:
             part, axis = given[slot.name], self._axes[slot.name]
+            part = part.reshape(*results.shape[:2], *self._inner[slot.name])
             found[slot.name] = part[:, -1] if axis is None else np.moveaxis(part, 1, axis)
         return found
 
@@ -123,20 +133,6 @@ def _parts(slots: Sequence[ChainTensor], frames: Floats) -> dict[str, Floats]:
     """Parts of frames by name: (batch, frames, size) each."""
     ends = np.cumsum([slot.size for slot in slots])[:-1]
     return dict(zip([slot.name for slot in slots], np.split(frames, ends, axis=2), strict=True))
-
-
-def _votes(step: HostStep, weights: Floats, rows: Floats, sizes: Sequence[int]) -> Floats:
-    """What a step adds to an output of these sizes: (batch, frames, ...), 1 where an axis has no column."""
-    table = rows.reshape(*weights.shape, -1)
-    letters, shape, operands, inner = "", [], [weights], "ij"[: len(step.columns)]
-    for letter, column, size in zip(inner, step.columns, sizes, strict=True):
-        shape.append(1 if column is None else size)
-        if column is not None:
-            letters += letter
-            operands.append(table[..., column : column + size])
-    terms = ",".join(["bts", *(f"bts{letter}" for letter in letters)])
-    added = np.einsum(f"{terms}->bt{letters}", *operands)
-    return np.asarray(added.reshape(*weights.shape[:2], *shape), np.float32)
 
 
 def _joined(axes: Mapping[str, int | None], slots: Sequence[ChainTensor], arrays: Arrays) -> Floats:

@@ -38,6 +38,7 @@ def make_contract(trained: TrainedModel, version: str) -> Contract:
         labels=interface.labels,
         features=interface.features,
         window=interface.window,
+        tables=trained.task.tables(trained.module),
         latency_budget_ms=trained.spec.latency_budget_ms,
         synthetic_data=bool(trained.meta.get("synthetic_data", False)),
         run_id=str(trained.meta.get("run_id", "")),

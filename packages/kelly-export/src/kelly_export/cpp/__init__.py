@@ -9,7 +9,7 @@ from kelly_core import atomic
 from kelly_core.chain import folded
 from kelly_export.cpp.compiler import why_not
 from kelly_export.cpp.header import render
-from kelly_export.cpp.host import finish_of
+from kelly_export.cpp.host import host_code
 from kelly_export.cpp.runner import open_runner
 
 if TYPE_CHECKING:
@@ -30,4 +30,4 @@ def export(bundle: ExportBundle, path: Path) -> None:
     """
     layers = folded(bundle.require_chain().layers)
     contract = bundle.contract
-    atomic.write_text(path, render(contract.model_id, layers, bundle.metadata, finish_of(contract)))
+    atomic.write_text(path, render(contract.model_id, layers, bundle.metadata, host_code(contract)))

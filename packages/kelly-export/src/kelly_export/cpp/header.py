@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kelly_core.chain import Activation, BatchNorm, Conv1d, Conv2d, Dense, Gru, Layer, Lstm, Prelu
 from kelly_core.errors import FormatError
-from kelly_export.cpp.host import Finish
+from kelly_export.cpp.host import HostCode
 
 WIDTH = 112
 
@@ -41,7 +41,7 @@ def render(
     name: str,
     layers: Sequence[Layer],
     metadata: Mapping[str, str] | None = None,
-    finish: Finish | None = None,
+    host: HostCode | None = None,
 ) -> str:
     """The header's text.
 
@@ -49,12 +49,12 @@ def render(
         name: Of the namespace below `kelly`.
         layers: What to compute.
         metadata: Text about the model, written as comments.
-        finish: Host steps, which the header does as well.
+        host: Steps before and behind the layers, which the header does as well.
     """
     parts = [_part(layer) for layer in layers]
     kernels = (files(__package__) / "kernels.hpp").read_text(encoding="utf-8")
-    if finish:
-        kernels += f"\n{finish.kernels}"
+    if host:
+        kernels += f"\n{host.kernels}"
     constants = "\n".join(
         array_text(f"weights_{at}_{index}", array)
         for at, part in enumerate(parts)
@@ -78,7 +78,7 @@ namespace detail {{
 
 }}  // namespace detail
 
-{_model(layers, parts, finish)}
+{_model(layers, parts, host)}
 }}  // namespace v{version}
 }}  // namespace kelly::{identifier(name)}
 """
@@ -149,20 +149,21 @@ def _kernel(name: str, *sizes: int) -> str:
     return f"{name}<{', '.join(map(str, sizes))}>"
 
 
-def _model(layers: Sequence[Layer], parts: Sequence[_Part], finish: Finish | None) -> str:
+def _model(layers: Sequence[Layer], parts: Sequence[_Part], host: HostCode | None) -> str:
     inputs, given = layers[0].inputs, layers[-1].outputs
-    outputs = finish.outputs if finish else given
+    outputs = host.outputs if host else given
     scratch = max(inputs, *(layer.outputs for layer in layers))
     kept = [f"layer_{at}_" for at, part in enumerate(parts) if part.state]
     sizes = [part.state for part in parts if part.state]
     starts = np.cumsum([0, *sizes])
     saves = [f"{name}.save(state + {start});" for name, start in zip(kept, starts, strict=False)]
     loads = [f"{name}.load(state + {start});" for name, start in zip(kept, starts, strict=False)]
-    calls = _lines(_finished(parts, finish) if finish else _calls(parts, "output"))
+    calls = _lines(_process(parts, host))
     members = [f"detail::{part.kernel} layer_{at}_;" for at, part in enumerate(parts) if part.state]
     # A compiler may complain of a buffer that nothing uses.
     members += [f"alignas(64) float {name}[{scratch}];" for name in ("first_", "second_") if name in calls]
-    members += [f"alignas(64) float given_[{given}];"] if finish else []
+    members += [f"alignas(64) float taken_[{inputs}];"] if host and host.prepare else []
+    members += [f"alignas(64) float given_[{given}];"] if host and host.finish else []
     private = "".join(f"    {member}\n" for member in members)
     state = "float* state" if kept else "float*"
     return f"""\
@@ -190,20 +191,31 @@ private:
 """
 
 
-def _finished(parts: Sequence[_Part], finish: Finish) -> list[str]:
-    """Statements of `process` where host steps follow the layers."""
-    steps = [f"detail::{call}".replace("frame + ", "given_ + ") for call in finish.calls]
-    return [*_calls(parts, "given_"), *steps, "std::copy_n(given_, output_size, output);"]
+def _process(parts: Sequence[_Part], host: HostCode | None) -> list[str]:
+    """Statements of `process`: host steps around the layers."""
+    calls: list[str] = []
+    start, end = "input", "output"
+    if host and host.prepare:
+        start = "taken_"
+        calls.append("std::copy_n(input, input_size, taken_);")
+        calls += _steps(host.prepare, start)
+    if not host or not host.finish:
+        return [*calls, *_calls(parts, start, end)]
+    calls += [*_calls(parts, start, "given_"), *_steps(host.finish, "given_")]
+    return [*calls, "std::copy_n(given_, output_size, output);"]
 
 
-def _calls(parts: Sequence[_Part], end: str) -> list[str]:
+def _steps(calls: Sequence[str], frame: str) -> list[str]:
+    return [f"detail::{call}".replace("frame + ", f"{frame} + ") for call in calls]
+
+
+def _calls(parts: Sequence[_Part], here: str, end: str) -> list[str]:
     """Statements that compute the layers: frames go to and fro between two buffers, the last one into `end`."""
     calls: list[str] = []
-    here = "input"
     last = max((at for at, part in enumerate(parts) if not part.in_place), default=-1)
     if parts[0].in_place:
-        here = end if last < 0 else "first_"
-        calls.append(f"std::copy_n(input, input_size, {here});")
+        start, here = here, end if last < 0 else "first_"
+        calls.append(f"std::copy_n({start}, input_size, {here});")
     for at, part in enumerate(parts):
         numbers = "".join(f"detail::weights_{at}_{index}, " for index in range(len(part.arrays)))
         if part.in_place:

@@ -9,38 +9,58 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kelly_core.contract import Votes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kelly_core.contract import ChainTensor, Contract
-    from kelly_core.host_step import HostStep
+    from kelly_core.contract import ChainTensor, Contract, Turn
 
 
 @dataclass(frozen=True)
-class Finish:
-    """What is done with a frame behind the last layer.
+class HostCode:
+    """What is done with a frame before the first layer and behind the last.
 
     Attributes:
         kernels: Functions that the statements call.
-        calls: Of `vote`, with the pointers `input` and `frame`: what goes in, and what the layers gave.
+        prepare: Calls with the pointers `input`, what goes in, and `frame`, a copy of it for the layers.
+        finish: Calls with the pointers `input` and `frame`, here what the layers gave.
         outputs: Numbers at the beginning of `frame` that are the model's outputs afterwards.
     """
 
     kernels: str
-    calls: Sequence[str]
+    prepare: Sequence[str]
+    finish: Sequence[str]
     outputs: int
 
 
-def finish_of(contract: Contract) -> Finish | None:
+def host_code(contract: Contract) -> HostCode | None:
     """The steps of a contract; None where it has none."""
-    if contract.chain is None or not contract.chain.host:
+    chain = contract.chain
+    if chain is None or not (chain.prepare or chain.host):
         return None
-    kernels = (files(__package__) / "votes.hpp").read_text(encoding="utf-8")
-    outputs = sum(slot.size for slot in contract.chain.finished)
-    return Finish(kernels, [_vote(contract, step) for step in contract.chain.host], outputs)
+    kinds = sorted({step.kind for step in (*chain.prepare, *chain.host)})
+    kernels = [(files(__package__) / f"{kind}.hpp").read_text(encoding="utf-8") for kind in kinds]
+    finish = [
+        _vote(contract, step) if isinstance(step, Votes) else _turn(contract, step, chain.outputs)
+        for step in chain.host
+    ]
+    return HostCode(
+        "\n".join(kernels),
+        [_turn(contract, step, chain.inputs) for step in chain.prepare],
+        finish,
+        sum(slot.size for slot in chain.finished),
+    )
 
 
-def _vote(contract: Contract, step: HostStep) -> str:
+def _turn(contract: Contract, step: Turn, slots: Sequence[ChainTensor]) -> str:
+    assert contract.chain is not None
+    first, places = _places(contract.chain.inputs)[step.by]
+    sizes = (step.groups, step.cycle, step.inner, places, step.per, str(step.back).lower())
+    return f"turn<{', '.join(map(str, sizes))}>(input + {first}, frame + {_places(slots)[step.part][0]});"
+
+
+def _vote(contract: Contract, step: Votes) -> str:
     assert contract.chain is not None
     given, taken = _places(contract.chain.outputs), _places(contract.chain.inputs)
     shapes = {info.name: [dim for dim in info.shape[1:] if isinstance(dim, int)] for info in contract.outputs}

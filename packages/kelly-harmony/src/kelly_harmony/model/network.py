@@ -9,15 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kelly_core.deployed import Deployed
-from kelly_harmony.chords import N_CHORDS, N_QUALITIES, NONE
-from kelly_harmony.lead import PHASES, PLACES
+from kelly_harmony.chords import N_CHORDS
 from kelly_harmony.model.turning import Turning
-from kelly_harmony.prior import STRENGTHS
+from kelly_harmony.prior import Prior, no_prior
 
 EMBEDDING = 64
 """Numbers that stand for a chord: what it does in the key, so that all transpositions have the same."""
-_FOUR = PLACES + 2 * len(PHASES) + 2
-"""Column of `metre` that is 1 in bars of four beats."""
 
 
 class Channels(nn.Module):
@@ -46,7 +43,8 @@ class Harmony(nn.Module):
         look_ahead: Beats by which answers lag behind in `step`.
     """
 
-    prior: Tensor
+    stay: Tensor
+    move: Tensor
     look_ahead: int = 0
 
     def __init__(self, width: int) -> None:
@@ -54,8 +52,19 @@ class Harmony(nn.Module):
         self.turning = Turning()
         self.embed = nn.Linear(width, EMBEDDING)
         self.name = nn.Linear(EMBEDDING, N_CHORDS)
-        uniform = torch.full((2, STRENGTHS, N_CHORDS + 1, N_CHORDS), 1.0 / N_CHORDS).log()
-        self.register_buffer("prior", uniform)
+        nothing = no_prior()
+        self.register_buffer("stay", torch.from_numpy(nothing.stay))
+        self.register_buffer("move", torch.from_numpy(nothing.move))
+
+    @property
+    def prior(self) -> Prior:
+        """Which chord follows which; it goes with the weights and isn't a part of the network."""
+        return Prior(self.stay.cpu().numpy(), self.move.cpu().numpy())
+
+    @prior.setter
+    def prior(self, prior: Prior) -> None:
+        self.stay.copy_(torch.from_numpy(prior.stay))
+        self.move.copy_(torch.from_numpy(prior.move))
 
     @abstractmethod
     def hear(self, beats: Tensor, present: Tensor) -> Tensor:
@@ -84,26 +93,6 @@ class Harmony(nn.Module):
         embedded = self.embed(hidden)
         return self.turning.chords(self.name(embedded), key), embedded
 
-    def follow(self, previous: Tensor, metre: Tensor, key: Tensor) -> Tensor:
-        """Log-probability of each chord after another, whatever the melody.
-
-        Args:
-            previous: (batch,) int64, the chord of the beat before, by root; `N_CHORDS` where there is none.
-            metre: (batch, METRE), of this beat.
-            key: (batch,) int64.
-
-        Returns:
-            (batch, N_CHORDS).
-        """
-        tonic = torch.div(key, 2, rounding_mode="floor")
-        quality = previous % N_QUALITIES
-        root = torch.div(previous, N_QUALITIES, rounding_mode="floor")
-        degree = (root - tonic) % 12 * N_QUALITIES + quality
-        before = torch.where(previous < NONE, degree, previous)
-        middle = (metre[:, 2] * metre[:, _FOUR] > 0.5).to(torch.int64)
-        strength = torch.where(metre[:, 0] > 0.5, torch.zeros_like(middle), 2 - middle)
-        return self.turning.chords(self.prior[key % 2, strength, before], key)
-
 
 class HarmonyStep(nn.Module):
     """The network as it is exported: one beat and the state in, chord and following state out.
@@ -121,20 +110,17 @@ class HarmonyStep(nn.Module):
         late = [torch.zeros(batch, self.net.look_ahead)] if self.net.look_ahead else []
         return [*self.net.initial_state(batch), *late]
 
-    def forward(
-        self, melody: Tensor, metre: Tensor, key: Tensor, previous: Tensor, *state: Tensor
-    ) -> tuple[Tensor, ...]:
+    def forward(self, melody: Tensor, metre: Tensor, key: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Advance by a beat; with a look-ahead the answer is about an earlier beat.
 
         Args:
             melody: (batch, MELODY).
             metre: (batch, METRE); zeros after the last beat, to bring out the last answers.
             key: (batch,) int64.
-            previous: (batch,) int64, for the prior alone.
             state: As `initial_state` gives it, or the last call.
 
         Returns:
-            (batch, N_CHORDS) logits, (batch, EMBEDDING), (batch, N_CHORDS) prior, and the following state.
+            (batch, N_CHORDS) logits, (batch, EMBEDDING), and the following state.
         """
         net = self.net
         parts = list(state)
@@ -147,7 +133,7 @@ class HarmonyStep(nn.Module):
         hidden, following = net.advance(net.turning.beats(melody, metre, key), parts)
         embedded = net.embed(hidden)
         logits = net.turning.chords(net.name(embedded), asked)
-        return (logits, embedded, net.follow(previous, metre, key), *following, *late)
+        return (logits, embedded, *following, *late)
 
 
 class PlayedBeats(nn.Module):
@@ -167,6 +153,5 @@ class PlayedBeats(nn.Module):
         late = self.look_ahead
         ended = [F.pad(tensor, (0, 0, 0, late)) for tensor in (melody, metre)]
         asked = F.pad(key, (0, late))
-        previous = torch.full_like(asked, N_CHORDS)  # of use to the prior alone
-        logits, embedded, _ = self.steps.through((*ended, asked, previous))
+        logits, embedded = self.steps.through((*ended, asked))
         return logits[:, late:], embedded[:, late:]

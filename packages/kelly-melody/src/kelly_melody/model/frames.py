@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kelly_core.chain import Activation, Chain, Dense, array, layers_of
-from kelly_core.contract import ChainInfo, ChainState, ChainTensor
-from kelly_core.host_step import HostStep
+from kelly_core.contract import ChainInfo, ChainState, ChainTensor, Votes
 from kelly_melody.features.inputs import PLACE, PROPOSAL, TOKEN
 from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.model.backbone import Backbone, State
@@ -30,16 +29,14 @@ from kelly_melody.tokens import N_DURATIONS, N_PITCHES
 OPEN = 3.0
 """Bias of a gate that begins open; closed: the negative."""
 HOST_STEPS = [
-    HostStep(kind="votes", output="pitch", weights="pitch_votes", rows="proposals", columns=[0]),
-    HostStep(
-        kind="votes",
+    Votes(output="pitch", weights="pitch_votes", rows="proposals", columns=[0]),
+    Votes(
         output="duration",
         weights="duration_votes",
         rows="proposals",
         columns=[None, DURATION_COLUMN],
     ),
-    HostStep(
-        kind="votes",
+    Votes(
         output="duration",
         weights="agreeing_votes",
         rows="proposals",

@@ -1,0 +1,29 @@
+"""The contract: one generated JSON file per trained model that every consumer reads."""
+
+from kelly_core.contract.artifacts import ArtifactInfo, LatencyInfo
+from kelly_core.contract.chain import ChainInfo, ChainState, ChainTensor
+from kelly_core.contract.contract import CONTRACT_VERSION, SCHEMA_FILE, Contract, json_schema
+from kelly_core.contract.golden import GoldenVector
+from kelly_core.contract.host import HostStep, Turn, Votes
+from kelly_core.contract.tensors import BATCH, Pooling, StateInfo, TableInfo, TensorInfo
+
+__all__ = [
+    "BATCH",
+    "CONTRACT_VERSION",
+    "SCHEMA_FILE",
+    "ArtifactInfo",
+    "ChainInfo",
+    "ChainState",
+    "ChainTensor",
+    "Contract",
+    "GoldenVector",
+    "HostStep",
+    "LatencyInfo",
+    "Pooling",
+    "StateInfo",
+    "TableInfo",
+    "TensorInfo",
+    "Turn",
+    "Votes",
+    "json_schema",
+]

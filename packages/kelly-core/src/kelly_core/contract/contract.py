@@ -1,0 +1,137 @@
+"""The contract itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from kelly_core import atomic
+from kelly_core.config.base import StrictModel
+from kelly_core.contract.artifacts import ArtifactInfo, LatencyInfo
+from kelly_core.contract.chain import ChainInfo
+from kelly_core.contract.golden import GoldenVector
+from kelly_core.contract.tensors import Pooling, StateInfo, TableInfo, TensorInfo
+from kelly_core.errors import ContractError
+
+CONTRACT_VERSION = "1.0"
+SCHEMA_FILE = "contract.schema.json"
+
+
+class Contract(StrictModel):
+    """Everything a consumer has to know to run the model.
+
+    A model with recurrent state takes its state tensors after its inputs, by their own names, and gives
+    their following values after its outputs, named `next_<name>`.
+    """
+
+    contract_version: str = CONTRACT_VERSION
+    model_id: str
+    model_version: str
+    task: str
+    architecture_type: str
+    parameters: int
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    state: list[StateInfo] = []
+    pooling: Pooling = Pooling(kind="none")
+    chain: ChainInfo | None = Field(
+        default=None, description="set where the network is a chain of layers computed frame by frame"
+    )
+    labels: list[str] = []
+    features: dict[str, Any] = Field(
+        default={}, description="front end: sample rate, hop, bands, ... with units in the key"
+    )
+    window: dict[str, int] = Field(
+        default={}, description="frames the network was trained on, look-back and look-ahead, in frames"
+    )
+    tables: dict[str, TableInfo] = Field(
+        default={}, description="numbers that a host needs beside the network, e.g. for decoding"
+    )
+    latency_budget_ms: float
+    synthetic_data: bool = False
+    run_id: str
+    checkpoint_sha256: str
+    artifacts: dict[str, ArtifactInfo] = Field(default={}, description="exported files by format")
+    latency: list[LatencyInfo] = Field(default=[], description="as `kelly bench` measured it")
+    golden: list[GoldenVector] = []
+
+    @property
+    def feeds(self) -> list[TensorInfo]:
+        """Every tensor the artefact takes, in order: inputs, then state."""
+        return [*self.inputs, *self.state]
+
+    @property
+    def fetches(self) -> list[TensorInfo]:
+        """Every tensor the artefact gives, in order: outputs, then following state."""
+        following = [
+            TensorInfo(name=state.next_name, shape=state.shape, dtype=state.dtype, unit=state.unit)
+            for state in self.state
+        ]
+        return [*self.outputs, *following]
+
+    def golden_arrays(self) -> dict[str, tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]:
+        """Inputs and outputs of every golden vector by its name, as arrays of the contract's dtypes."""
+        feeds = {info.name: info.dtype for info in self.feeds}
+        fetches = {info.name: info.dtype for info in self.fetches}
+        return {
+            vector.name: (
+                {key: np.asarray(value, feeds[key]) for key, value in vector.inputs.items()},
+                {key: np.asarray(value, fetches[key]) for key, value in vector.outputs.items()},
+            )
+            for vector in self.golden
+        }
+
+    def save(self, path: Path) -> None:
+        """Write it atomically, and its JSON Schema beside it."""
+        atomic.write_text(path, _render(self.model_dump(mode="json")) + "\n")
+        schema = path.parent / SCHEMA_FILE
+        text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+        if not schema.is_file() or schema.read_text() != text:
+            atomic.write_text(schema, text)
+
+    @classmethod
+    def load(cls, path: Path) -> Contract:
+        """Read and check it.
+
+        Raises:
+            ContractError: It is missing, not JSON, or not a contract of this version.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise ContractError(
+                "there is no contract", where=str(path), hint="train and export the model first"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "file"
+            raise ContractError(
+                f"not a valid contract: {place}: {first['msg']}",
+                where=str(path),
+                hint="export the model again; a contract is generated, never edited",
+            ) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the contract file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Contract.model_json_schema(mode="serialization"),
+    }
+
+
+def _render(value: Any, indent: str = "") -> str:
+    """JSON with one line per key and per list of plain values, so that golden vectors stay short."""
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        body = ",\n".join(f"{inner}{json.dumps(k)}: {_render(v, inner)}" for k, v in value.items())
+        return f"{{\n{body}\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(v, dict) for v in value):
+        body = ",\n".join(f"{inner}{_render(v, inner)}" for v in value)
+        return f"[\n{body}\n{indent}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

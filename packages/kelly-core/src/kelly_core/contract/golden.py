@@ -1,0 +1,42 @@
+"""Golden vectors, and numbers in the fewest digits that read back the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly_core.config.base import StrictModel
+
+
+class GoldenVector(StrictModel):
+    """Inputs and the outputs that the trained model gave for them, as nested lists.
+
+    Recurrent state is left out: it starts from its reset value. Run in chunks with the state passed on, a
+    consumer has to get the same outputs.
+    """
+
+    name: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, name: str, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
+    ) -> GoldenVector:
+        """Store arrays with the fewest digits that read back as the same float32."""
+        return cls(
+            name=name,
+            inputs={key: _as_lists(value) for key, value in inputs.items()},
+            outputs={key: _as_lists(value) for key, value in outputs.items()},
+        )
+
+
+def _as_lists(array: NDArray[Any]) -> Any:
+    array = np.asarray(array)
+    if array.dtype == np.float32:
+        # str() gives the shortest decimal that is this float32; as a double it would be twice as long.
+        array = np.array([float(str(v)) for v in array.ravel()], np.float64).reshape(array.shape)
+    return array.tolist()
