@@ -14,7 +14,7 @@ from kelly_core.inference import create_engine_by_name
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import ModuleRunner, runtime_for
-from kelly_core.verify import from_reset
+from kelly_core.verify import from_reset, random_inputs
 from kelly_core.workspace import Workspace
 from kelly_export.cpp import why_not
 
@@ -65,11 +65,15 @@ def trained(tmp_path, name, **settings):
 MODELS = {
     "dynamics mlp": ("dynamics", {}),
     "dynamics mlp, causal": ("dynamics", {"input": "causal"}),
+    "groove mlp": ("groove", {"architecture_type": "mlp"}),
     "emotion streaming": ("emotion", {"architecture_type": "streaming"}),
 }
 
 
 def frames_of(contract, count, seed=0):
+    """Two streams of frames; of a network without memory as many frames at once."""
+    if not contract.chain.time:
+        return random_inputs(contract, count, seed)
     rng = np.random.default_rng(seed)
     info = contract.inputs[0]
     sizes = {"batch": 2, contract.chain.time: count}
@@ -96,7 +100,7 @@ def test_500_frames_are_what_torch_computes(tmp_path, model, form):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "groove mlp"])
 def test_frame_by_frame_is_the_whole_and_reset_forgets(tmp_path, model, form):
     name, settings = MODELS[model]
     one, workspace, host = trained(tmp_path, name, **settings)
@@ -121,7 +125,7 @@ def test_frame_by_frame_is_the_whole_and_reset_forgets(tmp_path, model, form):
     ("name", "settings", "words"),
     [
         ("emotion", {"architecture_type": "cnn"}, "train emotion --set architecture_type=streaming"),
-        ("groove", {}, "is Embedding.*another format"),
+        ("groove", {}, "is Embedding.*train groove --set architecture_type=mlp"),
         ("dynamics", {"architecture_type": "tcn"}, "train dynamics --set architecture_type=mlp"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kelly_core.config import OptimizerConfig, ScheduleConfig, StrictModel, TrainConfig, setting
 from kelly_groove.grid import N_DRUMS
@@ -33,9 +33,10 @@ class GrooveConfig(TrainConfig):
         "groovepredictor", "name of the model's files and registry entry"
     )
     task: Literal["groove_prediction"] = setting("groove_prediction", "task name in the registry")
-    architecture_type: Literal["conv"] = setting(
+    architecture_type: Literal["conv", "mlp"] = setting(
         "conv",
-        "conv: dense layers on a wide window of the part; with input live also on what was played so far",
+        "conv: dense layers on a wide window of the part, drum by drum, with input live also on what was "
+        "played so far; mlp: all drums at once, for RTNeural and C++, with input score only",
     )
     input: Literal["score", "live"] = setting(
         "score", "score: what is written; live: also what this drummer played so far"
@@ -63,3 +64,9 @@ class GrooveConfig(TrainConfig):
     loss_bend: float = setting(
         0.3, "errors below this many units count squared, those above linearly", ge=0.01, le=10.0
     )
+
+    @model_validator(mode="after")
+    def _mlp_hears_nobody(self) -> GrooveConfig:
+        if self.architecture_type == "mlp" and self.input != "score":
+            raise ValueError("architecture_type mlp has no memory of a drummer; choose conv, or input score")
+        return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kelly_core.chain import Chain
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
@@ -29,6 +30,7 @@ from kelly_groove.model import (
     Groove,
     GrooveNet,
     LiveStep,
+    MlpGroove,
     PlayedSteps,
     ScoreStep,
     build_network,
@@ -44,6 +46,8 @@ SAMPLE_STEPS = 64
 
 class GrooveTask(Task[GrooveConfig]):
     """What is written to how it is played. The loss on validation data chooses the epoch."""
+
+    chain_setting: ClassVar[str] = "architecture_type=mlp"
 
     def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
         """Read the performances."""
@@ -200,9 +204,15 @@ class GrooveTask(Task[GrooveConfig]):
 
     def export_module(self, model: nn.Module) -> nn.Module:
         """One step of the network."""
-        assert isinstance(model, GrooveNet)
-        live = self.config.input == "live"
-        return LiveStep(model, self.config.network.span) if live else ScoreStep(model)
+        assert isinstance(model, GrooveNet | MlpGroove)
+        if self.config.input == "live":
+            assert isinstance(model, GrooveNet)
+            return LiveStep(model, self.config.network.span)
+        return ScoreStep(model)
+
+    def chain(self, model: nn.Module) -> Chain | None:
+        """`mlp`, a step as a frame."""
+        return model.chain() if isinstance(model, MlpGroove) else None
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A step in the middle of performances spread over the source; silence without one."""

@@ -101,6 +101,7 @@ def render(contract: Contract, rtneural: str = "") -> str:
         _namespace("window", contract.window),
         HEAD,
         *(_tensors(side, getattr(contract, side)) for side in ("inputs", "outputs", "state")),
+        _tables_of(contract),
         _golden_tensors(contract),
         _frames(contract) if contract.chain else "",
         rtneural,
@@ -173,6 +174,15 @@ def _table(kind: str, name: str, rows: Sequence[str]) -> str:
     body = "".join(f"    {row},\n" for row in rows)
     values = f"{{{{\n{body}}}}}" if rows else "{}"
     return f"inline constexpr std::array<{kind}, {len(rows)}> {name}{values};\n"
+
+
+def _tables_of(contract: Contract) -> str:
+    """Numbers that lie beside the network, C order."""
+    arrays = [
+        f"// {tuple(table.shape)}: {table.unit}\n{array_text(identifier(name), table.array())}"
+        for name, table in contract.tables.items()
+    ]
+    return "\n".join(["namespace tables {", *arrays, "}  // namespace tables\n"]) if arrays else ""
 
 
 def _golden_tensors(contract: Contract) -> str:

@@ -79,6 +79,11 @@ class GrooveNet(nn.Module):
             hidden = hidden + self.dropout(nn.functional.gelu(layer(hidden)))
         return bounded(self.head(hidden))
 
+    def step(self, window: Tensor, context: Tensor, style: Tensor, family: Tensor) -> Groove:
+        """Every drum of steps of a score: as `forward`, each (..., drums)."""
+        groove: Groove = self(window, context, style, family, drum_rows(None, context))
+        return groove
+
 
 def bounded(raw: Tensor) -> Groove:
     """(..., 4) of any size to predictions within their ranges."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from kelly_core.deployed import Deployed
 from kelly_groove.config import RECENT
 from kelly_groove.grid import N_DRUMS, REACH, WINDOW
+from kelly_groove.model.mlp import MlpGroove
 from kelly_groove.model.network import Groove, GrooveNet, drum_rows
 from kelly_groove.model.past import COLUMNS, NUMBERS, PLACES, ROWS, likeness, read, told_of, values_of, write
 
@@ -24,13 +25,13 @@ class ScoreStep(nn.Module):
         net: The trained network.
     """
 
-    def __init__(self, net: GrooveNet) -> None:
+    def __init__(self, net: GrooveNet | MlpGroove) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, window: Tensor, context: Tensor, style: Tensor, family: Tensor) -> tuple[Tensor, ...]:
         """(batch, WINDOW, drums), (batch, CONTEXT), (batch,), (batch,) to four (batch, drums)."""
-        return tuple(self.net(window, context, style, family, drum_rows(None, context)))
+        return tuple(self.net.step(window, context, style, family))
 
 
 class LiveStep(nn.Module):
