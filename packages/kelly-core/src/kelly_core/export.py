@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,10 +12,32 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kelly_core.chain import Chain
-    from kelly_core.contract import Contract
+    from kelly_core.contract import Contract, TensorInfo
     from kelly_core.errors import FormatError
+    from kelly_core.task import Source
 
 Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """What makes the contract's inputs from raw ones, such as sound, for files that take these.
+
+    Attributes:
+        inputs: The raw inputs.
+        window: Usual size of each varying dimension.
+        module: Takes the raw inputs in order, gives the contract's in order; a part of the file.
+        features: The same as `kelly predict` computes it, by name: what the file is compared with.
+        example: `example(source, batch)`: real raw inputs.
+        extremes: Named edge cases.
+    """
+
+    inputs: Sequence[TensorInfo]
+    window: Mapping[str, int]
+    module: nn.Module
+    features: Callable[[Arrays], Arrays]
+    example: Callable[[Source, int], Arrays]
+    extremes: Mapping[str, Arrays]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +51,7 @@ class ExportBundle:
         metadata: Text to store inside the file where the format can: labels, features, versions,
             checksum of the checkpoint.
         chain: The network as a chain of layers computed frame by frame, or why it isn't one.
+        reference: What the file is compared with; None for the module itself.
     """
 
     module: nn.Module
@@ -36,6 +59,7 @@ class ExportBundle:
     example: Arrays
     metadata: Mapping[str, str]
     chain: Chain | FormatError | None = None
+    reference: Runner | None = None
 
     def require_chain(self) -> Chain:
         """The chain.

@@ -104,7 +104,7 @@ BUILTIN = {
     for runtime in (
         *(
             Runtime(name, LazyRef(f"{_ROOM}.onnx:open_runner"), ("onnxruntime",), _ONNX)
-            for name in ("onnx", "onnx-fp16", "onnx-int8")
+            for name in ("onnx", "onnx-fp16", "onnx-int8", "onnx-waveform")
         ),
         Runtime("torchscript", LazyRef(f"{_ROOM}.torchscript:open_runner"), ("torch",), _TRAIN),
         Runtime("rtneural", LazyRef(f"{_ROOM}.rtneural:open_runner"), (), ""),

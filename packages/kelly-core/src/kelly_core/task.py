@@ -19,7 +19,7 @@ from kelly_core.contract import Pooling, StateInfo, TableInfo, TensorInfo
 from kelly_core.data import Dataset, Problem
 from kelly_core.deployed import Deployed
 from kelly_core.errors import UserError
-from kelly_core.export import Runner
+from kelly_core.export import FrontEnd, Runner
 from kelly_core.progress import Progress, Silent
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
@@ -217,6 +217,10 @@ class Task(ABC, Generic[ConfigT]):
                 hint="its task has to implement `deployed`",
             )
         return Deployed(runner, self.interface())
+
+    def front_end(self) -> FrontEnd | None:
+        """What makes the inputs from sound, for files that take sound; None where there is no such thing."""
+        return None
 
     def tables(self, model: nn.Module) -> dict[str, TableInfo]:
         """Numbers that a host needs beside the network, for the contract: a prior for decoding, say."""

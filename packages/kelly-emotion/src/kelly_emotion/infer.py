@@ -46,6 +46,12 @@ def infer_file(engine: Engine, path: Path, hop: float | None = None) -> FilePred
     if hop is not None and not hop > 0:
         raise UserError(f"the hop must be above 0 s, got {hop:g}", where="--hop", hint="for example 0.5")
     contract = engine.contract
+    if contract.takes_raw:
+        raise UserError(
+            f"the {engine.runtime} file takes sound itself and isn't fed with prepared features",
+            where=str(path),
+            hint='call engine.infer({"waveform": samples}), or choose another runtime',
+        )
     front_end = _front_end(_mel_config(contract))
     config = front_end.config
     samples = read_audio(path, config.sample_rate)

@@ -18,7 +18,7 @@ from kelly_core.chain import Chain
 from kelly_core.contract import ChainInfo, ChainState, ChainTensor, Pooling, StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
-from kelly_core.export import Runner
+from kelly_core.export import FrontEnd, Runner
 from kelly_core.features.audio import FEATURE_VERSION, MelConfig
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_emotion.augment import augment
@@ -26,6 +26,7 @@ from kelly_emotion.baselines import functionals_svm, majority
 from kelly_emotion.config import EmotionConfig
 from kelly_emotion.data.prepare import mel_config, prepare
 from kelly_emotion.data.source import ClipSource
+from kelly_emotion.front_end import front_end
 from kelly_emotion.labels import EMOTIONS
 from kelly_emotion.metrics import classification_metrics, confusion_matrix
 from kelly_emotion.model import EmotionStreaming, PooledChunks, Standardize, StreamingChunk, build_network
@@ -211,6 +212,10 @@ class EmotionTask(Task[EmotionConfig]):
     def export_module(self, model: nn.Module) -> nn.Module:
         """The network itself; `streaming` with its state at the interface."""
         return StreamingChunk(model) if isinstance(model, EmotionStreaming) else model
+
+    def front_end(self) -> FrontEnd:
+        """Log-mels of sound, for files that take sound."""
+        return front_end(self.mel_config, self.config.input_size)
 
     def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
         """The exported file; of `streaming` with the pooling that the host does."""

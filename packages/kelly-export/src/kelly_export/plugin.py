@@ -24,6 +24,16 @@ def kelly_exporters() -> list[ExporterSpec]:
             install_hint="pip install kelly-export",
         ),
         ExporterSpec(
+            "onnx-waveform",
+            "ONNX with the front end in the graph: sound in",
+            ".waveform.onnx",
+            export=LazyRef("kelly_export.onnx:export"),
+            open_runner=LazyRef("kelly_core.infer.runtimes.onnx:open_runner"),
+            modules=("torch", "onnx", "onnxruntime"),
+            install_hint="pip install kelly-export",
+            raw=True,
+        ),
+        ExporterSpec(
             "torchscript",
             "TorchScript, for libtorch in C++ and for Python without the model's package",
             ".pt",

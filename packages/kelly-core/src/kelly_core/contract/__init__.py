@@ -3,7 +3,7 @@
 from kelly_core.contract.artifacts import ArtifactInfo, LatencyInfo
 from kelly_core.contract.chain import ChainInfo, ChainState, ChainTensor
 from kelly_core.contract.contract import CONTRACT_VERSION, SCHEMA_FILE, Contract, json_schema
-from kelly_core.contract.golden import GoldenVector
+from kelly_core.contract.golden import GoldenVector, RawInterface
 from kelly_core.contract.host import HostStep, Turn, Votes
 from kelly_core.contract.tensors import BATCH, Pooling, StateInfo, TableInfo, TensorInfo
 
@@ -20,6 +20,7 @@ __all__ = [
     "HostStep",
     "LatencyInfo",
     "Pooling",
+    "RawInterface",
     "StateInfo",
     "TableInfo",
     "TensorInfo",

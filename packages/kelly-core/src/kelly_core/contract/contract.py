@@ -14,7 +14,7 @@ from kelly_core import atomic
 from kelly_core.config.base import StrictModel
 from kelly_core.contract.artifacts import ArtifactInfo, LatencyInfo
 from kelly_core.contract.chain import ChainInfo
-from kelly_core.contract.golden import GoldenVector
+from kelly_core.contract.golden import GoldenVector, RawInterface
 from kelly_core.contract.tensors import Pooling, StateInfo, TableInfo, TensorInfo
 from kelly_core.errors import ContractError
 
@@ -59,6 +59,9 @@ class Contract(StrictModel):
     artifacts: dict[str, ArtifactInfo] = Field(default={}, description="exported files by format")
     latency: list[LatencyInfo] = Field(default=[], description="as `kelly bench` measured it")
     golden: list[GoldenVector] = []
+    raw: RawInterface | None = Field(
+        default=None, description="inputs and golden vectors of files that begin with the front end"
+    )
 
     @property
     def feeds(self) -> list[TensorInfo]:
@@ -73,6 +76,30 @@ class Contract(StrictModel):
             for state in self.state
         ]
         return [*self.outputs, *following]
+
+    def of_artifact(self, name: str) -> Contract:
+        """The contract as a file of this format has it: with raw inputs where it takes them."""
+        info = self.artifacts.get(name)
+        return self.with_raw_inputs() if info is not None and info.raw else self
+
+    def with_raw_inputs(self) -> Contract:
+        """The contract of a file that begins with the front end.
+
+        Raises:
+            ContractError: The model has no front end that a file could begin with.
+        """
+        if self.raw is None:
+            raise ContractError(
+                f"the contract of {self.model_id!r} has no raw inputs", hint="export the model again"
+            )
+        raw = self.raw
+        changed = {"inputs": raw.inputs, "window": raw.window, "golden": raw.golden, "state": [], "chain": None}
+        return self.model_copy(update=changed)
+
+    @property
+    def takes_raw(self) -> bool:
+        """Whether this is what `with_raw_inputs` gives."""
+        return self.raw is not None and self.inputs == self.raw.inputs
 
     def golden_arrays(self) -> dict[str, tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]:
         """Inputs and outputs of every golden vector by its name, as arrays of the contract's dtypes."""

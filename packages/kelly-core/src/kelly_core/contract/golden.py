@@ -1,4 +1,4 @@
-"""Golden vectors, and numbers in the fewest digits that read back the same."""
+"""Golden vectors, in the fewest digits that read back the same; what files take that begin with a front end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from kelly_core.config.base import StrictModel
+from kelly_core.contract.tensors import TensorInfo
 
 
 class GoldenVector(StrictModel):
@@ -32,6 +34,14 @@ class GoldenVector(StrictModel):
             inputs={key: _as_lists(value) for key, value in inputs.items()},
             outputs={key: _as_lists(value) for key, value in outputs.items()},
         )
+
+
+class RawInterface(StrictModel):
+    """What a file takes that begins with the front end: sound in place of its features. It has no state."""
+
+    inputs: list[TensorInfo]
+    window: dict[str, int] = Field(default={}, description="usual sizes of the varying dimensions")
+    golden: list[GoldenVector] = []
 
 
 def _as_lists(array: NDArray[Any]) -> Any:

@@ -75,8 +75,8 @@ class Engine:
         path = self._path(contract, name)
         if name != CHECKPOINT_RUNTIME:  # that one compares the checkpoint's checksum itself
             _check_sum(contract.artifacts[name], path)
-        runner = self._runtime(name).open(path, contract, self.threads)
-        self._loaded = _Loaded(contract, runner, name, path)
+        runner = self._runtime(name).open(path, contract.of_artifact(name), self.threads)
+        self._loaded = _Loaded(contract.of_artifact(name), runner, name, path)
         return self
 
     @property
@@ -164,7 +164,11 @@ class Engine:
                     hint=f"write one: `kelly export {self.model_id} --format {self._wanted}`",
                 )
             return self._wanted
-        present = [name for name in offered if self._path(contract, name).exists()]
+        raw = {
+            name for name, info in contract.artifacts.items() if info.raw
+        }  # what feeds features can't use it
+        prepared = [name for name in offered if name not in raw]
+        present = [name for name in prepared if self._path(contract, name).exists()]
         for name in present:
             if not self._runtime(name).missing():
                 return name

@@ -16,6 +16,7 @@ from kelly_core.contract import ArtifactInfo, Contract
 from kelly_core.errors import FormatError, KellyError, MissingExtraError
 from kelly_core.export import ExportBundle
 from kelly_core.pipeline.contract import file_metadata, make_contract, with_golden
+from kelly_core.pipeline.raw import raw_bundle
 from kelly_core.verify import Case, ParityReport, export_verified, parity_cases, random_inputs
 
 if TYPE_CHECKING:
@@ -94,7 +95,12 @@ def export_model(
     for exporter in exporters:
         path = folder / f"{trained.spec.model_id}{exporter.suffix}"
         try:
-            info, report = export_verified(bundle, exporter, path, cases)
+            if exporter.raw:
+                given = raw_bundle(trained.task, bundle, source, EXAMPLES)
+                contract = contract.model_copy(update={"raw": given[0].contract.raw})
+            else:
+                given = bundle, cases
+            info, report = export_verified(given[0], exporter, path, given[1])
         except KellyError as error:
             if refused is not None and isinstance(error, FormatError):
                 refused.append(error)
@@ -245,7 +251,8 @@ def _still_valid(place: Path, contract: Contract) -> dict[str, Any]:
         if (place.parent / info.file).exists()
         and ArtifactInfo.of(place.parent / info.file).sha256 == info.sha256
     }
-    return {"artifacts": artifacts, "latency": old.latency}
+    raw = old.raw if any(info.raw for info in artifacts.values()) else None
+    return {"artifacts": artifacts, "latency": old.latency, "raw": raw}
 
 
 def _installed(host: PluginHost, name: str) -> ExporterSpec:

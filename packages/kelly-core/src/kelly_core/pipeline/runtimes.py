@@ -134,6 +134,8 @@ def _row(
     runtime, info = runtime_for(name, host), contract.artifacts[name]
     missing, why_not = runtime.missing(), ""
     why_not = f"it needs {' and '.join(missing)}" if missing else runtime.why_not()
+    if info.raw:
+        why_not = "it takes sound, the metric is of prepared features"
     if why_not:
         return RuntimeFigures(name, why_not, info.bytes)
     path: Path = workspace.models / info.file

@@ -29,7 +29,7 @@ class TrainedEvidence:
         self.workspace = workspace
         self.host = host
         self.data = data
-        self._found: dict[str, Evidence | None] = {}
+        self._found: dict[tuple[str, bool], Evidence | None] = {}
 
     def __call__(self, contract: Contract) -> Evidence | None:
         """The trained network of a contract with inputs; None where its checkpoint isn't there.
@@ -37,16 +37,21 @@ class TrainedEvidence:
         Raises:
             DataError, PluginError: Data was named and can't be read.
         """
-        if contract.checkpoint_sha256 not in self._found:
-            self._found[contract.checkpoint_sha256] = self._find(contract)
-        return self._found[contract.checkpoint_sha256]
+        name = contract.checkpoint_sha256, contract.takes_raw
+        if name not in self._found:
+            self._found[name] = self._find(contract)
+        return self._found[name]
 
     def _find(self, contract: Contract) -> Evidence | None:
         checkpoint = self.workspace.checkpoints(contract.model_id) / "best.pt"
         if not checkpoint.is_file() or find_spec("torch") is None:
             return None
         from kelly_core.checkpoint import load_trained
+        from kelly_core.contract import Contract
+        from kelly_core.export import ExportBundle
         from kelly_core.pipeline.export import EXAMPLES, example_source
+        from kelly_core.pipeline.raw import raw_bundle
+        from kelly_core.runtime import ModuleRunner
 
         try:
             trained = load_trained(checkpoint, self.host)
@@ -55,14 +60,21 @@ class TrainedEvidence:
         if trained.sha256 != contract.checkpoint_sha256:
             return None  # trained on since
         source = example_source(trained, self.workspace, self.host, self.data)
-        if source is None:
-            single, triple = (random_inputs(contract, batch) for batch in (1, EXAMPLES))
-        else:
-            single, triple = (trained.task.example_inputs(source, batch) for batch in (1, EXAMPLES))
-        cases = parity_cases(contract, single, triple, trained.task.extreme_inputs())
         kind = "random inputs" if source is None else _kind(trained, source)
         module = trained.task.export_module(trained.module).eval()
-        return Evidence(module, {f"{kind}, {name}": case for name, case in cases.items()}, kind)
+        if contract.takes_raw:
+            network = Contract.load(self.workspace.contract(contract.model_id))
+            bundle, cases = raw_bundle(trained.task, ExportBundle(module, network, {}, {}), source, EXAMPLES)
+            module, reference = bundle.module, bundle.reference or ModuleRunner(module, contract)
+        else:
+            if source is None:
+                single, triple = (random_inputs(contract, batch) for batch in (1, EXAMPLES))
+            else:
+                single, triple = (trained.task.example_inputs(source, batch) for batch in (1, EXAMPLES))
+            cases = parity_cases(contract, single, triple, trained.task.extreme_inputs())
+            reference = ModuleRunner(module, contract)
+        named = {f"{kind}, {name}": case for name, case in cases.items()}
+        return Evidence(module, reference, named, kind)
 
 
 def _kind(trained: TrainedModel, source: Source) -> str:

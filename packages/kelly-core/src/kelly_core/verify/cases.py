@@ -157,7 +157,8 @@ def random_inputs(contract: Contract, batch: int, seed: int = 0, **sizes: int) -
     """
     rng = np.random.default_rng(seed)
     assumed = contract.window.get("frames", ASSUMED_SIZE)
-    known = dict.fromkeys(symbols(contract.inputs), assumed) | sizes | {BATCH: batch}
+    usual = {dim: contract.window.get(dim, assumed) for dim in symbols(contract.inputs)}
+    known = usual | sizes | {BATCH: batch}
     return {info.name: _random(info, known, rng) for info in contract.inputs}
 
 

@@ -55,7 +55,7 @@ def export_verified(
         _write(bundle, exporter, part, path)
         report = _checked(bundle, exporter, part, cases, tolerance)
         report = replace(report, artifact=str(path)).require()
-        info = ArtifactInfo.of(part).model_copy(update={"lossy": exporter.lossy})
+        info = ArtifactInfo.of(part).model_copy(update={"lossy": exporter.lossy, "raw": exporter.raw})
         _move(part, path)
     return info, report
 
@@ -75,7 +75,7 @@ def _checked(
             str(part), TRAINED, (), tuple(found.problems), why_not, tuple(found.facts), exporter.lossy
         )
     report = check_parity(
-        ModuleRunner(bundle.module, bundle.contract),
+        bundle.reference or ModuleRunner(bundle.module, bundle.contract),
         runtime.open(part, bundle.contract),
         cases,
         tolerance,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kelly_core.contract import ArtifactInfo, Contract
 from kelly_core.errors import ContractError, KellyError
 from kelly_core.export import Inspection
-from kelly_core.runtime import BUILTIN, ModuleRunner, Runtime, runtime_for
+from kelly_core.runtime import BUILTIN, Runtime, runtime_for
 from kelly_core.verify.cases import Case, parity_cases, random_inputs, ranked_outputs
 from kelly_core.verify.golden import golden_rows
 from kelly_core.verify.parity import ParityReport, check_parity
@@ -19,7 +19,7 @@ from kelly_core.verify.parity import ParityReport, check_parity
 if TYPE_CHECKING:
     from torch import nn
 
-    from kelly_core.export import Arrays
+    from kelly_core.export import Arrays, Runner
     from kelly_core.plugins import PluginHost
     from kelly_core.workspace import Workspace
 
@@ -32,11 +32,13 @@ class Evidence:
 
     Attributes:
         module: In evaluation mode; takes the contract's feeds, gives its fetches.
+        reference: What files are compared with: the module, with raw inputs behind the features.
         cases: What to run, by name.
         inputs: What kind of inputs these are, for people: `"random inputs"`.
     """
 
     module: nn.Module
+    reference: Runner
     cases: Mapping[str, Case | Arrays]
     inputs: str
 
@@ -66,13 +68,14 @@ def verify_artifact(
     if not path.exists():
         raise ContractError("there is no such file", where=str(path), hint="check the name")
     contract, name = _contract_of(path, workspace)
+    contract = contract.of_artifact(name)
     runtime = runtime_for(name, host)
     found = evidence(contract) if evidence is not None else random_evidence(workspace, contract)
     report = check_golden(path, contract, runtime, found.module if found is not None else None)
     if found is None or report.failed or report.not_run:
         return report
     more = check_parity(
-        ModuleRunner(found.module, contract),
+        found.reference,
         runtime.open(path, contract),
         found.cases,
         lossy=report.lossy,
@@ -140,9 +143,12 @@ def check_golden(
 
 
 def random_evidence(workspace: Workspace, contract: Contract) -> Evidence | None:
-    """The checkpoint, if it is the one that the contract describes, and seeded random inputs."""
+    """The checkpoint, if it is the one that the contract describes, and seeded random inputs.
+
+    Of files that take raw inputs there is none: their features are the model package's affair.
+    """
     checkpoint = workspace.checkpoints(contract.model_id) / "best.pt"
-    if not checkpoint.is_file() or find_spec("torch") is None:
+    if contract.takes_raw or not checkpoint.is_file() or find_spec("torch") is None:
         return None
     try:
         reference: Any = BUILTIN["torch"].open(checkpoint, contract)
@@ -150,7 +156,7 @@ def random_evidence(workspace: Workspace, contract: Contract) -> Evidence | None
         return None  # trained on since, or the model's package isn't installed: the golden vectors decide
     cases = parity_cases(contract, random_inputs(contract, 1), random_inputs(contract, 3))
     named = {f"random, {name}": case for name, case in cases.items()}
-    return Evidence(reference.module, named, "random inputs")
+    return Evidence(reference.module, reference, named, "random inputs")
 
 
 def _inspection(path: Path, contract: Contract, runtime: Runtime, module: nn.Module | None) -> Inspection:

@@ -52,7 +52,11 @@ def calls_of(contract: Contract, runtime: str, runner: Runner) -> list[Call]:
     A model with state, or one that knows frames apart, is called with single steps; state goes from call to
     call. Where a call is a step anyway, there is no other.
     """
+    contract = contract.of_artifact(runtime)
     whole = whole_inputs(contract)
+    if contract.takes_raw:
+        noise = random_inputs(contract, 1)
+        return [Call(runtime, FRONT, lambda: runner.run(noise))]
     dim = step_dimension(contract)
     found = []
     if dim is not None or not contract.state:
@@ -96,7 +100,9 @@ def open_runner(workspace: Workspace, host: PluginHost, contract: Contract, name
             where=str(workspace.contract(contract.model_id)),
             hint=f"write one: `kelly export {contract.model_id} --format {name}`",
         )
-    return runtime_for(name, host).open(workspace.models / contract.artifacts[name].file, contract, 1)
+    return runtime_for(name, host).open(
+        workspace.models / contract.artifacts[name].file, contract.of_artifact(name), 1
+    )
 
 
 def whole_inputs(contract: Contract) -> Arrays:

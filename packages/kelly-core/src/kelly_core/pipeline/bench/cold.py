@@ -34,7 +34,7 @@ def measure_cold(workspace: str, model_id: str, name: str) -> dict[str, Any]:
 
     place, host = Workspace(Path(workspace)), PluginHost()
     contract = Contract.load(place.contract(model_id))
-    inputs = whole_inputs(contract)
+    inputs = whole_inputs(contract.of_artifact(name))
     before = _resident_mib()
     started = time.perf_counter()
     open_runner(place, host, contract, name)
