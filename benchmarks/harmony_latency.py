@@ -35,7 +35,7 @@ def session(path: Path) -> onnxruntime.InferenceSession:
 def contestants(folder: Path) -> dict:
     """Name to a function of no arguments that does one step."""
     found = {}
-    for kind in ("mlp", "gru", "tcn"):
+    for kind in ("mlp", "gru", "frames", "tcn"):
         step = HarmonyStep(build_network(HarmonyConfig(architecture_type=kind)).eval()).eval()
         melody = (torch.rand(1, MELODY) < 0.1).float()
         given = (

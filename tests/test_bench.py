@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from kelly_core.checkpoint import load_trained, save_checkpoint
 from kelly_core.cli import run
-from kelly_core.config.resolve import dump
 from kelly_core.contract import Contract, StateInfo, TensorInfo
 from kelly_core.errors import UserError
 from kelly_core.pipeline.bench.calls import calls_of
@@ -19,9 +17,9 @@ from kelly_core.pipeline.bench.timing import ModelTimes, Timed
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import ModuleRunner
+from kelly_core.testing import untrained
 from kelly_core.workspace import Workspace
 from kelly_emotion.config import EmotionConfig
-from kelly_emotion.task import EmotionTask
 
 torch.set_num_threads(1)
 
@@ -30,25 +28,9 @@ torch.set_num_threads(1)
 def workspace(tmp_path_factory):
     """A workspace with an untrained network as ONNX."""
     place = Workspace(tmp_path_factory.mktemp("ws"))
-    config = EmotionConfig(architecture_type="mlp")
-    path = place.checkpoints("emotionrecognizer") / "best.pt"
-    payload = {
-        "format": 1,
-        "name": "emotion",
-        "model_id": "emotionrecognizer",
-        "architecture_type": "mlp",
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": EmotionTask(config).build(None).state_dict(),
-        "val_loss": 1.0,
-        "run_id": "run",
-        "data": "nowhere",
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    save_checkpoint(path, payload)
+    trained = untrained(place, "emotion", EmotionConfig(architecture_type="mlp"))
     host = PluginHost()
-    export_model(load_trained(path, host), place, host, ["onnx"])
+    export_model(trained, place, host, ["onnx"])
     return place
 
 

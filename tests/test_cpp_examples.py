@@ -13,13 +13,12 @@ import pytest
 import soundfile
 import torch
 
-from kelly_core.checkpoint import load_trained, save_checkpoint
-from kelly_core.config.resolve import dump
 from kelly_core.data.audio_files import read_audio
 from kelly_core.features.audio import LogMel
 from kelly_core.pipeline.code import write_code
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
+from kelly_core.testing import untrained
 from kelly_core.workspace import Workspace
 from kelly_emotion.config import EMOTIONS
 from kelly_export.cpp import why_not
@@ -31,32 +30,11 @@ WHY_NOT = why_not() or ("" if shutil.which("cmake") else "there is no cmake")
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"not run here: {WHY_NOT}")
 
 
-@torch.no_grad()
 def built(folder, name, **settings):
     """A network with random weights, exported, with the examples built around it."""
-    host = PluginHost()
+    workspace, host = Workspace(folder), PluginHost()
     spec = host.model(name)
-    config = spec.config.resolve()(**settings)
-    torch.manual_seed(0)
-    module = spec.task_class.resolve()(config).build(None)
-    workspace = Workspace(folder)
-    path = workspace.checkpoints(spec.model_id) / "best.pt"
-    payload = {
-        "format": 1,
-        "name": name,
-        "model_id": spec.model_id,
-        "architecture_type": config.architecture_type,
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": module.state_dict(),
-        "val_loss": 1.0,
-        "run_id": "run-0",
-        "data": "nowhere",
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    save_checkpoint(path, payload)
-    trained = load_trained(path, host)
+    trained = untrained(workspace, name, spec.config.resolve()(**settings))
     export_model(trained, workspace, host, ["cpp", "rtneural"])
     write_code(host, spec, ["cpp"], workspace.models)
     options = [f"-DKELLY_MODELS={workspace.models}", f"-DKELLY_MODEL={spec.model_id}"]

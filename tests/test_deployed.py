@@ -9,13 +9,12 @@ import pytest
 import soundfile
 import torch
 
-from kelly_core.checkpoint import load_trained, save_checkpoint
 from kelly_core.cli import run
-from kelly_core.config.resolve import dump
 from kelly_core.contract import TensorInfo
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import ModuleRunner
+from kelly_core.testing import untrained
 from kelly_core.workspace import Workspace
 from kelly_dynamics.config import DynamicsConfig
 from kelly_dynamics.task import DynamicsTask
@@ -108,36 +107,14 @@ def test_the_exported_module_answers_as_the_network_does(name):
     torch.testing.assert_close(given, right, atol=2e-4, rtol=1e-5)
 
 
-def write_checkpoint(place, name, config, data="nowhere"):
-    """An untrained network as `best.pt`."""
-    spec = PluginHost().model(name)
-    payload = {
-        "format": 1,
-        "name": name,
-        "model_id": spec.model_id,
-        "architecture_type": config.architecture_type,
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": spec.task_class.resolve()(config).build(None).state_dict(),
-        "val_loss": 1.0,
-        "run_id": "run",
-        "data": data,
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    path = place.checkpoints(spec.model_id) / "best.pt"
-    save_checkpoint(path, payload)
-    return path
-
-
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     """A workspace with an untrained network in three formats, and clips to measure it on."""
     place = Workspace(tmp_path_factory.mktemp("ws"))
     torch.manual_seed(0)
-    path = write_checkpoint(place, "emotion", EmotionConfig(architecture_type="mlp"))
+    trained = untrained(place, "emotion", EmotionConfig(architecture_type="mlp"))
     host = PluginHost()
-    export_model(load_trained(path, host), place, host, ["onnx", "torchscript", "onnx-int8"])
+    export_model(trained, place, host, ["onnx", "torchscript", "onnx-int8"])
     rows = ["file,label,speaker"]
     folder = place.root / "clips"
     folder.mkdir()
@@ -186,9 +163,8 @@ def test_every_file_is_measured_with_the_metric_of_the_network(workspace, kelly)
 def test_a_step_with_state_is_measured_over_the_demo_set(name, headline, items, tmp_path, monkeypatch, capsys):
     torch.manual_seed(0)
     place, host = Workspace(tmp_path), PluginHost()
-    spec = host.model(name)
-    path = write_checkpoint(place, name, spec.config.resolve()(), data="demo")
-    export_model(load_trained(path, host), place, host, ["onnx", "onnx-int8"])
+    trained = untrained(place, name, data="demo")
+    export_model(trained, place, host, ["onnx", "onnx-int8"])
     monkeypatch.setenv("KELLY_WORKSPACE", str(tmp_path))
     assert run(["evaluate", name, "--runtime", "all", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

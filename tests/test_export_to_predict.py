@@ -14,42 +14,22 @@ import pytest
 import soundfile
 import torch
 
-from kelly_core.checkpoint import load_trained, save_checkpoint
+from kelly_core.checkpoint import TrainedModel, load_trained
 from kelly_core.cli import run
-from kelly_core.config.resolve import dump
 from kelly_core.contract import Contract
 from kelly_core.inference import create_engine_by_name
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
+from kelly_core.testing import untrained
 from kelly_core.workspace import Workspace
 from kelly_emotion.config import EMOTIONS, EmotionConfig
-from kelly_emotion.task import EmotionTask
 
 torch.set_num_threads(1)
 RATE = 16_000
 
 
-def write_checkpoint(workspace: Workspace, architecture: str, seed: int = 0) -> Path:
-    torch.manual_seed(seed)
-    config = EmotionConfig(architecture_type=architecture)
-    module = EmotionTask(config).build(None)
-    path = workspace.checkpoints("emotionrecognizer") / "best.pt"
-    payload = {
-        "format": 1,
-        "name": "emotion",
-        "model_id": "emotionrecognizer",
-        "architecture_type": architecture,
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": module.state_dict(),
-        "val_loss": 1.0,
-        "run_id": f"run-{seed}",
-        "data": "nowhere",
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    save_checkpoint(path, payload)
-    return path
+def emotion(workspace: Workspace, architecture: str, seed: int = 0) -> TrainedModel:
+    return untrained(workspace, "emotion", EmotionConfig(architecture_type=architecture), seed=seed)
 
 
 def tone(path: Path, seconds: float, rate: int = RATE, channels: int = 1) -> Path:
@@ -63,9 +43,8 @@ def tone(path: Path, seconds: float, rate: int = RATE, channels: int = 1) -> Pat
 def exported(tmp_path_factory):
     """A workspace with a cnn in both formats."""
     place = Workspace(tmp_path_factory.mktemp("exported"))
-    path = write_checkpoint(place, "cnn")
     host = PluginHost()
-    export_model(load_trained(path, host), place, host, ["onnx", "torchscript"])
+    export_model(emotion(place, "cnn"), place, host, ["onnx", "torchscript"])
     return place
 
 
@@ -88,7 +67,7 @@ def kelly(capsys, *args):
 @pytest.mark.parametrize("architecture", ["cnn", "mlp", "streaming"])
 def test_export_then_verify_every_architecture(tmp_path, monkeypatch, capsys, architecture):
     monkeypatch.setenv("KELLY_WORKSPACE", str(tmp_path))
-    write_checkpoint(Workspace(tmp_path), architecture)
+    emotion(Workspace(tmp_path), architecture)
     code, out, err = kelly(capsys, "export", "emotion", "-f", "onnx", "-f", "torchscript", "--json")
     assert code == 0, err
     exports = json.loads(out)["exports"]
@@ -219,8 +198,7 @@ def test_a_copied_artefact_is_recognised_by_its_content(workspace, tmp_path, cap
 
 def test_training_again_takes_old_artefacts_out_of_the_contract(workspace, capsys):
     host = PluginHost()
-    path = write_checkpoint(workspace, "cnn", seed=1)
-    results = export_model(load_trained(path, host), workspace, host, ["onnx"])
+    results = export_model(emotion(workspace, "cnn", seed=1), workspace, host, ["onnx"])
     contract = Contract.load(workspace.contract("emotionrecognizer"))
     assert contract.run_id == "run-1"
     assert list(contract.artifacts) == ["onnx"] == [one.format for one in results]

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from kelly_core.checkpoint import load_trained, save_checkpoint
-from kelly_core.config.resolve import dump
 from kelly_core.contract import Contract
 from kelly_core.errors import ContractError, FormatError
 from kelly_core.inference import create_engine_by_name
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import ModuleRunner, runtime_for
+from kelly_core.testing import untrained
 from kelly_core.verify import from_reset, random_inputs
 from kelly_core.workspace import Workspace
 from kelly_export.cpp import why_not
@@ -26,40 +25,21 @@ FORMATS = [
 FRAMES = 500
 
 
-@torch.no_grad()
 def trained(tmp_path, name, **settings):
     """A checkpoint of a network with random weights and norms, as training leaves it."""
-    host = PluginHost()
-    spec = host.model(name)
-    config = spec.config.resolve()(**settings)
-    task = spec.task_class.resolve()(config)
-    torch.manual_seed(0)
-    module = task.build(None)
-    for part in module.modules():
-        if isinstance(part, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
-            part.running_mean.normal_(std=0.3)
-            part.running_var.uniform_(0.5, 2.0)
-    if name == "dynamics":
-        n = len(task.columns)
-        module.scale.fit(torch.randn(300, n) * 3 + 1, torch.tensor([64.0, 0, 0, 0.5]) + torch.randn(300, 4) * 9)
-    workspace = Workspace(tmp_path)
-    path = workspace.checkpoints(spec.model_id) / "best.pt"
-    payload = {
-        "format": 1,
-        "name": name,
-        "model_id": spec.model_id,
-        "architecture_type": config.architecture_type,
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": module.state_dict(),
-        "val_loss": 1.0,
-        "run_id": "run-0",
-        "data": "nowhere",
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    save_checkpoint(path, payload)
-    return load_trained(path, host), workspace, host
+
+    def spread(module):
+        for part in module.modules():
+            if isinstance(part, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
+                part.running_mean.normal_(std=0.3)
+                part.running_var.uniform_(0.5, 2.0)
+        if name == "dynamics":
+            columns = torch.randn(300, module.scale.mean.numel()) * 3 + 1
+            module.scale.fit(columns, torch.tensor([64.0, 0, 0, 0.5]) + torch.randn(300, 4) * 9)
+
+    workspace, host = Workspace(tmp_path), PluginHost()
+    config = host.model(name).config.resolve()(**settings)
+    return untrained(workspace, name, config, change=spread), workspace, host
 
 
 MODELS = {

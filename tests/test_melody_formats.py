@@ -13,8 +13,6 @@ import pytest
 import torch
 
 from kelly_core.chain import Chain
-from kelly_core.checkpoint import load_trained, save_checkpoint
-from kelly_core.config.resolve import dump
 from kelly_core.contract import ChainTensor, Contract
 from kelly_core.errors import FormatError
 from kelly_core.features.midi import read_midi
@@ -23,6 +21,7 @@ from kelly_core.inference import create_engine_by_name
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import ModuleRunner
+from kelly_core.testing import untrained
 from kelly_core.verify import from_reset, random_inputs, verify_artifact
 from kelly_core.workspace import Workspace
 from kelly_export.cpp import contract as contract_header
@@ -32,7 +31,6 @@ from kelly_melody.config import MelodyConfig, NetworkConfig
 from kelly_melody.data.read import to_melody
 from kelly_melody.demo.tunes import make_tune
 from kelly_melody.features.inputs import spread_proposals, spread_token, tell
-from kelly_melody.task import MelodyTask
 from kelly_melody.tokens import DURATIONS, Melody, pitch_index
 
 torch.set_num_threads(1)
@@ -42,32 +40,16 @@ SMALL = NetworkConfig(width=16, layers=2, hidden=12)
 TOKENS = 500
 
 
-@torch.no_grad()
 def trained(folder, kind="frames"):
     """A checkpoint with weights as large as training leaves them."""
-    host, config = PluginHost(), MelodyConfig(architecture_type=kind, network=SMALL)
-    torch.manual_seed(0)
-    module = MelodyTask(config).build(None)
-    for weight in module.parameters():
-        weight.add_(torch.randn_like(weight) * 0.2)
+
+    def grow(module):
+        for weight in module.parameters():
+            weight.add_(torch.randn_like(weight) * 0.2)
+
     workspace = Workspace(folder)
-    path = workspace.checkpoints("melodytransformer") / "best.pt"
-    payload = {
-        "format": 1,
-        "name": "melody",
-        "model_id": "melodytransformer",
-        "architecture_type": kind,
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": module.state_dict(),
-        "val_loss": 1.0,
-        "run_id": "run-0",
-        "data": "nowhere",
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    save_checkpoint(path, payload)
-    return load_trained(path, host), workspace, host
+    config = MelodyConfig(architecture_type=kind, network=SMALL)
+    return untrained(workspace, "melody", config, change=grow), workspace, PluginHost()
 
 
 @pytest.fixture(scope="module")

@@ -9,51 +9,27 @@ import onnx
 import pytest
 import torch
 
-from kelly_core.checkpoint import load_trained, save_checkpoint
 from kelly_core.cli import run
-from kelly_core.config.resolve import dump
 from kelly_core.contract import Contract
 from kelly_core.errors import FormatError, UserError
 from kelly_core.features.audio import LogMel
 from kelly_core.inference import create_engine_by_name
 from kelly_core.pipeline.export import export_model, supported_formats
 from kelly_core.plugins import PluginHost
+from kelly_core.testing import untrained
 from kelly_core.verify import verify_model
 from kelly_core.workspace import Workspace
 from kelly_emotion.config import EmotionConfig
-from kelly_emotion.task import EmotionTask
 
 torch.set_num_threads(1)
 FORM = "onnx-waveform"
-
-
-def write_checkpoint(workspace, architecture):
-    torch.manual_seed(0)
-    config = EmotionConfig(architecture_type=architecture)
-    payload = {
-        "format": 1,
-        "name": "emotion",
-        "model_id": "emotionrecognizer",
-        "architecture_type": architecture,
-        "epoch": 1,
-        "config": dump(config),
-        "model_state_dict": EmotionTask(config).build(None).state_dict(),
-        "val_loss": 1.0,
-        "run_id": "run-0",
-        "data": "demo",
-        "dataset": None,
-        "synthetic_data": True,
-    }
-    path = workspace.checkpoints("emotionrecognizer") / "best.pt"
-    save_checkpoint(path, payload)
-    return load_trained(path, PluginHost())
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A workspace with a network of random weights as ONNX, with features and with sound as input."""
     place, host = Workspace(tmp_path_factory.mktemp("waveform")), PluginHost()
-    results = export_model(write_checkpoint(place, "cnn"), place, host, ["onnx", FORM])
+    results = export_model(untrained(place, "emotion"), place, host, ["onnx", FORM])
     return place, results
 
 
@@ -110,8 +86,9 @@ def test_a_damaged_front_end_is_found(exported):
 
 def test_a_network_with_state_is_refused_and_the_rest_written(tmp_path):
     place, host = Workspace(tmp_path), PluginHost()
+    trained = untrained(place, "emotion", EmotionConfig(architecture_type="streaming"))
     with pytest.raises(FormatError, match="state from call to call"):
-        export_model(write_checkpoint(place, "streaming"), place, host, [FORM, "onnx"])
+        export_model(trained, place, host, [FORM, "onnx"])
     assert list(Contract.load(place.contract("emotionrecognizer")).artifacts) == ["onnx"]
 
 

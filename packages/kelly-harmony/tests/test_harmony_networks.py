@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kelly_harmony.chords import N_CHORDS, transposed
-from kelly_harmony.config import GruConfig, HarmonyConfig, MlpConfig, TcnConfig
+from kelly_harmony.config import FramesConfig, GruConfig, HarmonyConfig, MlpConfig, TcnConfig
 from kelly_harmony.lead import MELODY, METRE, SOUNDING
 from kelly_harmony.model import EMBEDDING, HarmonyStep, build_network
 from kelly_harmony.prior import Prior
@@ -15,6 +15,7 @@ CONFIGS = {
     "mlp, narrow": HarmonyConfig(mlp=MlpConfig(width=12, entry=6, window=3, span=7, heads=3)),
     "mlp, no memory": HarmonyConfig(mlp=MlpConfig(width=12, entry=6, window=5, span=0)),
     "gru": HarmonyConfig(architecture_type="gru", gru=GruConfig(width=12)),
+    "frames": HarmonyConfig(architecture_type="frames", frames=FramesConfig(width=12, entry=6, window=9)),
     "tcn": HarmonyConfig(architecture_type="tcn", tcn=TcnConfig(width=12, layers=4, look_ahead=15)),
     "tcn, past": HarmonyConfig(architecture_type="tcn", tcn=TcnConfig(width=12, layers=4, look_ahead=0)),
     "tcn, a bit ahead": HarmonyConfig(architecture_type="tcn", tcn=TcnConfig(width=12, layers=4, look_ahead=5)),
@@ -115,7 +116,7 @@ def test_the_prior_turns_with_the_key():
 
 
 def test_default_sizes_are_small():
-    for kind in ("mlp", "gru", "tcn"):
+    for kind in ("mlp", "gru", "frames", "tcn"):
         net = build_network(HarmonyConfig(architecture_type=kind))
         assert 50_000 < sum(p.numel() for p in net.parameters()) < 600_000
         assert net.embed.out_features == EMBEDDING == 64

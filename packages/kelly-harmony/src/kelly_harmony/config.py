@@ -26,6 +26,14 @@ class GruConfig(StrictModel):
     width: int = setting(128, "width of the dense and the recurrent layer", ge=4, le=2048)
 
 
+class FramesConfig(StrictModel):
+    """Sizes of `frames`."""
+
+    width: int = setting(192, "width of the convolution and of the layer behind it", ge=4, le=2048)
+    entry: int = setting(48, "numbers that stand for a beat", ge=2, le=512)
+    window: int = setting(32, "past beats that are seen, the newest included", unit="beats", ge=2, le=512)
+
+
 class TcnConfig(StrictModel):
     """Sizes of `tcn`."""
 
@@ -46,14 +54,16 @@ class HarmonyConfig(TrainConfig):
         "harmonypredictor", "name of the model's files and registry entry"
     )
     task: Literal["harmony_prediction"] = setting("harmony_prediction", "task name in the registry")
-    architecture_type: Literal["mlp", "gru", "tcn"] = setting(
+    architecture_type: Literal["mlp", "gru", "frames", "tcn"] = setting(
         "mlp",
         "mlp: a wide window of the past and attention over like passages; gru: recurrent; "
+        "frames: one chain of layers on a window of the past, for RTNeural and C++; "
         "tcn: dilated convolutions that also hear ahead, for files",
     )
     output_size: Annotated[int, Field(ge=N_CHORDS, le=N_CHORDS)] = setting(N_CHORDS, "chords")
     mlp: MlpConfig = setting(MlpConfig, "sizes of mlp")
     gru: GruConfig = setting(GruConfig, "sizes of gru")
+    frames: FramesConfig = setting(FramesConfig, "sizes of frames")
     tcn: TcnConfig = setting(TcnConfig, "sizes of tcn")
     epochs: int = setting(12, "passes over the training data", unit="epochs", ge=1, le=100_000)
     batch_size: int | None = setting(

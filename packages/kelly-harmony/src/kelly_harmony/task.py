@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kelly_core.chain import Chain
 from kelly_core.contract import StateInfo, TableInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
@@ -25,7 +26,7 @@ from kelly_harmony.data.source import HarmonySource
 from kelly_harmony.keys import N_KEYS
 from kelly_harmony.lead import LONGEST, MELODY, METRE, SLOTS
 from kelly_harmony.metrics import GATHER, METRICS, as_ratios, chord_sums, classes_of, tables
-from kelly_harmony.model import EMBEDDING, Harmony, HarmonyStep, PlayedBeats, build_network
+from kelly_harmony.model import EMBEDDING, FramesHarmony, Harmony, HarmonyStep, PlayedBeats, build_network
 from kelly_harmony.prior import count_prior
 
 SAMPLES = 3
@@ -49,6 +50,7 @@ METRE_MEANING = (
 class HarmonyTask(Task[HarmonyConfig]):
     """Melody to chords. Accuracy over the 25 classes on validation data chooses the epoch."""
 
+    chain_setting: ClassVar[str] = "architecture_type=frames"
     monitor: ClassVar[str] = "accuracy"
     monitor_mode: ClassVar[Literal["min", "max"]] = "max"
 
@@ -197,6 +199,10 @@ class HarmonyTask(Task[HarmonyConfig]):
         assert isinstance(model, Harmony)
         return HarmonyStep(model)
 
+    def chain(self, model: nn.Module) -> Chain | None:
+        """`frames`, a beat as a frame; the key turns melody and chords around it."""
+        return model.chain() if isinstance(model, FramesHarmony) else None
+
     def tables(self, model: nn.Module) -> dict[str, TableInfo]:
         """The prior, for decoding."""
         assert isinstance(model, Harmony)
@@ -245,6 +251,7 @@ def _state_names(config: HarmonyConfig, count: int) -> list[str]:
     known = {
         "mlp": ["sums", "beats", "keys", "values"],
         "gru": ["hidden"],
+        "frames": ["past"],
         "tcn": [*(f"past_{at}" for at in range(config.tcn.layers)), "late_keys"],
     }
     return known[config.architecture_type][:count]
