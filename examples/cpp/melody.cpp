@@ -28,7 +28,7 @@ struct GridNote {
 // waits for nothing.
 class MelodyStream {
 public:
-    static constexpr std::size_t most = 4096;  // tokens that it writes
+    static constexpr int most = 4096;  // tokens of a melody that doesn't end
 
     // The first frames fetch the weights from memory.
     void prepare() noexcept {
@@ -55,21 +55,25 @@ public:
     // No further note is heard.
     void finish() noexcept { hear(std::max(last_.end, last_.onset + 1)); }
 
-    // Write the rest of an unfinished bar and so many bars more; 0 bars: until the melody ends. `note` gets what
-    // sounds.
-    template <typename Note>
-    void write(int bars, Note&& note) noexcept {
+    // From now on `next` gives the rest of an unfinished bar and so many bars more; 0 bars: until the melody ends.
+    void ask(int bars) noexcept {
         keep_metre();
         const auto& tune = composer_.tune();
-        const std::int64_t until = tune.onset() + tune.to_bar_line() + std::int64_t{bars} * tune.bar_ticks();
-        for (std::size_t written = 0; bars > 0 ? tune.onset() < until : written < most; ++written) {
-            const std::int64_t onset = tune.onset();
-            const auto token = bars > 0 ? composer_.next(until - onset) : composer_.next();
-            if (token.pitch == tokens::end) return;
-            if (token.pitch < tokens::rest)
-                note(GridNote{tokens::midi_pitch(token.pitch, tune.key().shift()), onset, tune.onset()});
-            keep_metre();
-        }
+        until_ = bars > 0 ? tune.onset() + tune.to_bar_line() + std::int64_t{bars} * tune.bar_ticks() : 0;
+        left_ = most;
+    }
+
+    // The next note, or a rest, whose pitch is -1. False where all that was asked for is written.
+    bool next(GridNote& note) noexcept {
+        const auto& tune = composer_.tune();
+        note.onset = tune.onset();
+        if (until_ > 0 ? note.onset >= until_ : left_-- == 0) return false;
+        const auto token = until_ > 0 ? composer_.next(until_ - note.onset) : composer_.next();
+        if (token.pitch == tokens::end) return false;
+        note.pitch = token.pitch < tokens::rest ? tokens::midi_pitch(token.pitch, tune.key().shift()) : -1;
+        note.end = tune.onset();
+        keep_metre();
+        return true;
     }
 
 private:
@@ -90,6 +94,8 @@ private:
     model::Composer<model::Model> composer_;
     const midi::MetreChange *change_ = nullptr, *changes_end_ = nullptr;
     GridNote last_{0, 0, 0};
+    std::int64_t until_ = 0;
+    int left_ = 0;
     bool sounding_ = false;
 };
 
@@ -131,7 +137,7 @@ static std::vector<midi::MetreChange> since_line(const midi::File& file, std::in
     return metres;
 }
 
-// A whole number from `low` to `high`; false where the text is none.
+// A whole number from 0 to `high`; false where the text is none.
 static bool number(const char* text, std::uint64_t high, std::uint64_t& value) {
     char* rest = nullptr;
     errno = 0;
@@ -164,30 +170,38 @@ int main(int count, char** arguments) {
     std::int64_t line = 0;
     const std::vector<midi::MetreChange> metres = since_line(file, voice[0].onset, line);
     const tokens::Key key = file.has_key ? tokens::Key{file.fifths, file.minor} : tokens::estimate_key(lasting);
-    std::vector<GridNote> written(MelodyStream::most);
-    std::size_t sounding = 0;
 
     static MelodyStream stream;
-    const long before = allocations;
-    stream.prepare();
-    stream.reset(key, metres.data(), metres.size(), voice[0].onset - line, seed);
-    for (const GridNote& note : voice) stream.note({note.pitch, note.onset - line, note.end - line});
-    stream.finish();
-    stream.write(static_cast<int>(bars), [&](const GridNote& note) {
-        if (sounding < written.size()) written[sounding++] = note;
+    long allocated = 0;
+    const auto counted = [&](auto&& call) {
+        const long before = allocations;
+        call();
+        allocated += allocations - before;
+    };
+    counted([&] {
+        stream.prepare();
+        stream.reset(key, metres.data(), metres.size(), voice[0].onset - line, seed);
+        for (const GridNote& note : voice) stream.note({note.pitch, note.onset - line, note.end - line});
+        stream.finish();
+        stream.ask(static_cast<int>(bars));
     });
-    const long allocated = allocations - before;
+    std::vector<GridNote> written;
+    GridNote note{};
+    for (bool more = true; more;) {
+        counted([&] { more = stream.next(note); });
+        if (more && note.pitch >= 0) written.push_back(note);
+    }
 
     // The bar line in ticks of the file: as far before the first note as it is on the grid.
     const std::int64_t origin = notes[0].onset - to_file(voice[0].onset - line, file);
     std::vector<midi::Note> made;
-    for (std::size_t i = 0; i < sounding; ++i) {
-        const std::int64_t onset = origin + to_file(written[i].onset, file);
-        const std::int64_t end = std::max(onset + 1, origin + to_file(written[i].end, file));
-        made.push_back({onset, end, written[i].pitch, notes.back().velocity, notes[0].channel, 0});
+    for (const GridNote& one : written) {
+        const std::int64_t onset = origin + to_file(one.onset, file);
+        const std::int64_t end = std::max(onset + 1, origin + to_file(one.end, file));
+        made.push_back({onset, end, one.pitch, notes.back().velocity, notes[0].channel, 0});
     }
     if (!midi::write(arguments[2], file, made)) return unusable(arguments[2], "it can't be written");
     std::printf("heard %zu notes in %d %s (%s), wrote %zu, %ld allocations\n", voice.size(), std::abs(key.fifths),
-                key.fifths < 0 ? "flats" : "sharps", key.minor ? "minor" : "major", sounding, allocated);
+                key.fifths < 0 ? "flats" : "sharps", key.minor ? "minor" : "major", made.size(), allocated);
     return allocated == 0 ? 0 : 1;
 }
