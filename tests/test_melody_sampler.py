@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from kelly_core.contract import Contract, TensorInfo
-from kelly_export.cpp import contract as contract_header
 from kelly_export.cpp import sampler, why_not
 from kelly_export.cpp.compiler import shared_library
 from kelly_melody.describe import FEATURES
@@ -140,8 +139,3 @@ def test_tokens_take_a_number_for_the_pitch_and_one_for_its_duration(library):
         right.append([at, -1 if at == END else draw(duration[at], durations, taste, numbers.next_number())])
     assert out.tolist() == right
     assert 0 < sum(at == END for at, _ in right) < 200
-
-
-def test_the_code_of_a_melody_has_it(tmp_path):
-    names = [path.name for path in contract_header.write(made(), tmp_path)]
-    assert names == ["melodytransformer_contract.hpp", "melodytransformer_sampler.hpp"]

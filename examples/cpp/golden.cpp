@@ -8,22 +8,12 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <vector>
+
+#include "allocations.hpp"
 
 using kelly::KELLY_MODEL::Model;
 namespace contract = kelly::KELLY_MODEL::contract;
-
-static long allocations = 0;
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* memory = std::malloc(size)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 int main() {
     static Model model;  // large models don't fit on a thread's stack

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from kelly_core.infer.frames import to_frames
 from kelly_export.cpp import mel, rtneural_type, sampler
 from kelly_export.cpp.header import array_text, identifier
 from kelly_export.cpp.host import host_code
+from kelly_export.cpp.melody import composer, tokens
 
 if TYPE_CHECKING:
     from kelly_core.contract import Contract, TensorInfo
@@ -58,11 +59,18 @@ struct Golden {
 };
 """
 
+BESIDE: Mapping[str, Mapping[str, Callable[[Contract], str]]] = {
+    "log-mel": {"mel": mel.render},
+    "melody-tokens": {"tokens": tokens.render, "sampler": sampler.render, "composer": composer.render},
+}
+"""Further headers by the kind of features."""
+
 
 def write(contract: Contract, folder: Path) -> list[Path]:
-    """Write `<id>_contract.hpp`, and `<id>_mel.hpp` or `<id>_sampler.hpp` for a model that needs one.
+    """Write `<id>_contract.hpp`, and beside it what a host computes around the model.
 
-    Log-mel frames are what a model hears; tokens are drawn from what a model of melodies says.
+    That is `<id>_mel.hpp` for a model that hears log-mel frames; `<id>_tokens.hpp`, `<id>_sampler.hpp` and
+    `<id>_composer.hpp` for one of melodies: what it is told, how tokens are drawn, and both around the network.
 
     Args:
         contract: The model's contract.
@@ -70,17 +78,17 @@ def write(contract: Contract, folder: Path) -> list[Path]:
 
     Returns:
         The files.
+
+    Raises:
+        FormatError: The features are of a version that the headers don't compute; nothing is written.
     """
-    path = folder / f"{contract.model_id}_contract.hpp"
-    atomic.write_text(path, render(contract, rtneural_type.of(contract, folder)))
-    beside = {"log-mel": ("mel", mel.render), "melody-tokens": ("sampler", sampler.render)}
-    kind = contract.features.get("kind")
-    if kind not in beside:
-        return [path]
-    name, render_it = beside[kind]
-    further = folder / f"{contract.model_id}_{name}.hpp"
-    atomic.write_text(further, render_it(contract))
-    return [path, further]
+    texts = {"contract": render(contract, rtneural_type.of(contract, folder))}
+    further = BESIDE.get(contract.features.get("kind", ""), {})
+    texts |= {name: render_it(contract) for name, render_it in further.items()}
+    paths = [folder / f"{contract.model_id}_{name}.hpp" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        atomic.write_text(path, text)
+    return paths
 
 
 def render(contract: Contract, rtneural: str = "") -> str:

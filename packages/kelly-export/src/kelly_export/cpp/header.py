@@ -90,8 +90,8 @@ def identifier(name: str) -> str:
 
 
 def array_text(name: str, values: NDArray[Any]) -> str:
-    """A constant array of float32, each in the shortest form that reads back the same, or of int."""
-    kind = "float" if values.dtype == np.float32 else "int"
+    """A constant array of float32 or float64, each in the shortest form that reads back the same, or of int."""
+    kind = {"float32": "float", "float64": "double"}.get(values.dtype.name, "int")
     numbers = ", ".join(literal(value) if kind == "float" else str(value) for value in values.ravel())
     body = textwrap.fill(numbers, WIDTH, initial_indent="    ", subsequent_indent="    ")
     return f"alignas(64) inline constexpr {kind} {name}[{values.size}] = {{\n{body}}};"

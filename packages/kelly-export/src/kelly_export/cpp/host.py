@@ -55,14 +55,14 @@ def host_code(contract: Contract) -> HostCode | None:
 
 def _turn(contract: Contract, step: Turn, slots: Sequence[ChainTensor]) -> str:
     assert contract.chain is not None
-    first, places = _places(contract.chain.inputs)[step.by]
-    sizes = (step.groups, step.cycle, step.inner, places, step.per, str(step.back).lower())
-    return f"turn<{', '.join(map(str, sizes))}>(input + {first}, frame + {_places(slots)[step.part][0]});"
+    first, count = places(contract.chain.inputs)[step.by]
+    sizes = (step.groups, step.cycle, step.inner, count, step.per, str(step.back).lower())
+    return f"turn<{', '.join(map(str, sizes))}>(input + {first}, frame + {places(slots)[step.part][0]});"
 
 
 def _vote(contract: Contract, step: Votes) -> str:
     assert contract.chain is not None
-    given, taken = _places(contract.chain.outputs), _places(contract.chain.inputs)
+    given, taken = places(contract.chain.outputs), places(contract.chain.inputs)
     shapes = {info.name: [dim for dim in info.shape[1:] if isinstance(dim, int)] for info in contract.outputs}
     sizes = shapes[step.output][-len(step.columns) :]
     columns = [-1 if column is None else column for column in step.columns]
@@ -75,7 +75,7 @@ def _vote(contract: Contract, step: Votes) -> str:
     return f"vote<{text}>(frame + {weights}, input + {first}, frame + {given[step.output][0]});"
 
 
-def _places(slots: Sequence[ChainTensor]) -> dict[str, tuple[int, int]]:
+def places(slots: Sequence[ChainTensor]) -> dict[str, tuple[int, int]]:
     """Where parts of a frame begin, and their sizes."""
     firsts = np.cumsum([0, *(slot.size for slot in slots)])
     return {slot.name: (int(first), slot.size) for slot, first in zip(slots, firsts, strict=False)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kelly_core.features.midi.keys import Key
 from kelly_melody.features.memory import remember
-from kelly_melody.features.position import POSITION, bars_of, position_features
+from kelly_melody.features.position import POSITION, POSITION_SIZES, bars_of, position_features
 from kelly_melody.tokens import END, N_DURATIONS, N_PITCHES, Melody, Metre
 
 NOTHING_PITCH = N_PITCHES
@@ -20,8 +20,9 @@ NOTHING_DURATION = N_DURATIONS
 """Where there is no token: before the first, or where a source says nothing."""
 TOKEN = N_PITCHES + 1 + N_DURATIONS + 1
 """One-hot pitch (the last: none), one-hot duration (the last: none)."""
-PLACE = POSITION + 12 + 1
-"""`POSITION`, one-hot tonic of the (relative) major key, minor."""
+PLACE_SIZES = {**POSITION_SIZES, "tonic": 12, "minor": 1}
+"""Position, one-hot tonic of the (relative) major key, minor."""
+PLACE = sum(PLACE_SIZES.values())
 TONIC = slice(POSITION, POSITION + 12)
 """Where the tonic stands in `PLACE`."""
 RUN_CLASSES = np.array([0, 1, 2, 3, 4, 4, *[5] * 3, *[6] * 7, *[7] * 16])

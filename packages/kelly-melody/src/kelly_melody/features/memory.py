@@ -27,16 +27,18 @@ NO_PITCH = N_PITCHES
 NO_DURATION = N_DURATIONS
 LONGEST_RUN = 31
 
-_DEGREES = np.array([0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6])
-_NATURAL = np.array([0, 2, 4, 5, 7, 9, 11])
+SCALE_STEPS = np.array([0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6])
+"""Step of the major scale that a pitch so many semitones above its tonic stands on."""
+SCALE_SEMITONES = np.array([0, 2, 4, 5, 7, 9, 11])
+"""Semitones of each step above the tonic."""
 _RELATIVE = np.arange(N_PITCHES) + LOW
-DEGREE = 7 * (_RELATIVE // 12) + _DEGREES[_RELATIVE % 12]
+DEGREE = 7 * (_RELATIVE // 12) + SCALE_STEPS[_RELATIVE % 12]
 """Scale step of each pitch index in C; that of a rest means nothing."""
 
 
 def from_degree(degree: int) -> int:
     """Pitch index of a scale step; `NO_PITCH` outside the range."""
-    index = 12 * (degree // 7) + int(_NATURAL[degree % 7]) - LOW
+    index = 12 * (degree // 7) + int(SCALE_SEMITONES[degree % 7]) - LOW
     return index if 0 <= index < REST else NO_PITCH
 
 

@@ -16,9 +16,17 @@ PLACES = 4 * GRID * 3 // 2 // 6
 BARS = 8
 PHRASES = 8
 
-POSITION = PLACES + GRID + BARS + PHRASES + len(METRES) + 1 + 1
-"""One-hot place in the bar in 16ths, place in the quarter in ticks, bar in its eight, eight bars so far, metre,
-upbeat."""
+POSITION_SIZES = {
+    "sixteenth": PLACES,
+    "tick": GRID,
+    "bar": BARS,
+    "phrase": PHRASES,
+    "metre": len(METRES) + 1,
+    "upbeat": 1,
+}
+"""One-hot place in the bar in 16ths, place in the quarter in ticks, bar in its eight, eight bars so far, metre;
+whether it is in the upbeat."""
+POSITION = sum(POSITION_SIZES.values())
 
 
 def bars_of(
