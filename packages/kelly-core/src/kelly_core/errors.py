@@ -56,6 +56,12 @@ class PluginError(UserError):
     code = "plugin"
 
 
+class InferenceOnlyError(UserError):
+    """A model whose weights were trained elsewhere was asked for something that needs training here."""
+
+    code = "inference-only"
+
+
 class DeviceError(UserError):
     """The device that was asked for is not usable here."""
 

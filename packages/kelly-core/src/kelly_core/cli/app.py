@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("kelly_core.cli.export", "Write a trained model in a deployable format, checked for parity."),
     "verify": ("kelly_core.cli.verify", "Check an exported file against its contract and checkpoint."),
     "bench": ("kelly_core.cli.bench", "Time exported files against the model's latency budget."),
-    "predict": ("kelly_core.cli.predict", "Run a trained model on files or folders."),
+    "predict": ("kelly_core.cli.predict", "Run a model on files or folders."),
     "registry": ("kelly_core.cli.registry", "List, show, validate and change the model registry."),
     "plugin": ("kelly_core.cli.plugin", "Write a new plugin package, or check an installed one."),
 }

@@ -75,6 +75,7 @@ def command(
 
     host, place = console.host(), console.workspace()
     spec = host.model(model)
+    spec.require_trainable("kelly export")
     if not (formats or every or code):
         formats = [_usual(host, spec)]
         console.note(f"writing {formats[0]}, the usual format; -f names others, --all writes every one")

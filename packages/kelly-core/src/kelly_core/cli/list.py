@@ -132,7 +132,8 @@ def _print_details(entry: Entry, statuses: Mapping[str, str], details: AnySpec |
     console.say(f"{console.paint(entry.qualified, 'bold')}  {entry.kind}, {entry.distribution} {entry.version}")
     lines = [f"broken: {details}"] if isinstance(details, str) else _spec_lines(details)
     if entry.kind == "model":
-        lines.insert(0, f"status: {statuses.get(entry.name, '-')}")
+        only_run = isinstance(details, ModelSpec) and details.pretrained is not None
+        lines.insert(0, f"status: {'only run' if only_run else statuses.get(entry.name, '-')}")
     for line in lines:
         console.say(f"    {line}")
 
@@ -142,9 +143,15 @@ def _spec_lines(spec: AnySpec | None) -> list[str]:
         lines = [
             spec.summary,
             f"id: {spec.model_id}; also called {', '.join(spec.aliases) or 'nothing else'}",
-            f"task: {spec.task}; latency budget {spec.latency_budget_ms:g} ms",
-            f"formats: {', '.join(spec.export_formats)}",
         ]
+        if spec.pretrained is not None:
+            of = spec.pretrained
+            lines += [f"task: {spec.task}", f"weights: {of.source}; {of.licence}; {of.citation}"]
+        else:
+            lines += [
+                f"task: {spec.task}; latency budget {spec.latency_budget_ms:g} ms",
+                f"formats: {', '.join(spec.export_formats)}",
+            ]
         for label, tensors in (("input", spec.inputs), ("output", spec.outputs), ("state", spec.state)):
             lines += [f"{label}: {_tensor(tensor)}" for tensor in tensors]
         return lines

@@ -21,13 +21,14 @@ from kelly_core.testing import (
     mistakes,
     tensors,
     training,
+    weights,
 )
 from kelly_core.testing.report import Report, Result
 from kelly_core.testing.rules import RULES, BrokenRuleError, NotApplicableError, Rule
 from kelly_core.testing.subject import Subject
 from kelly_core.workspace import Workspace
 
-ORDER = (declared, light, configs, mistakes, datasets, tensors, training, exports, exporters, devices)
+ORDER = (declared, light, configs, mistakes, weights, datasets, tensors, training, exports, exporters, devices)
 """Groups of rules in the order they are tried; importing them enters their rules."""
 
 
@@ -73,13 +74,20 @@ def _check(subject: Subject, *, train: bool, progress: Progress) -> list[Result]
     rules = [rule for rule in ordered_rules() if subject.entry.kind in rule.kinds]
     for rule in rules:
         progress.say(f"{subject.title}: {rule.name}")
-        if rule.cost == "trains" and not train:
-            results.append(Result(subject.title, rule.name, "skip", "training was left out"))
+        if reason := _left_out(rule, subject, train=train):
+            results.append(Result(subject.title, rule.name, "skip", reason))
             continue
         results.append(_try(rule, subject))
         if results[-1].verdict == "fail" and rule.check in declared.FATAL:
             break  # a plugin that doesn't load can't be asked anything else
     return results
+
+
+def _left_out(rule: Rule, subject: Subject, *, train: bool) -> str:
+    """Why a rule isn't tried; empty where it is."""
+    if rule.about_training and subject.pretrained is not None:
+        return "it is only run, not trained"
+    return "training was left out" if rule.cost == "trains" and not train else ""
 
 
 def _try(rule: Rule, subject: Subject) -> Result:

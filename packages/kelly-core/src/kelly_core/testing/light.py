@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
 from kelly_core.errors import KellyError
 from kelly_core.testing.rules import BrokenRuleError, rule
-from kelly_core.testing.subject import Subject
+from kelly_core.testing.subject import Subject, child_environment
 
 HEAVY = (
     "torch",
@@ -69,8 +68,9 @@ def import_is_light(subject: Subject) -> str:
 
 def _measure(module: str) -> tuple[float, list[str]]:
     command = [sys.executable, "-c", _CODE, module]
-    same_path = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=same_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=child_environment()
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise KellyError(f"a fresh process can't import {module}: {last}")
