@@ -25,7 +25,8 @@ export UV_PYTHON_DOWNLOADS
 EXPORT := $(UV) export --quiet --format requirements.txt --no-emit-workspace --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-wheels lint format docs bench lock check-lock check-packages clean
+.PHONY: help setup demo test test-wheels lint format docs bench lock check-lock check-packages check-floor \
+	release tagged clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +84,15 @@ check-lock: setup ## Check that a fresh resolution gives requirements.lock
 check-packages: setup ## Build each package alone and check wheel and sdist; PACKAGE=NAME for one, kept in dist/
 	@rm -rf dist
 	@$(BIN)/python -m tools.check_packages --out-dir dist $(PACKAGE)
+
+check-floor: setup ## Try PACKAGE=NAME with the oldest kelly-core that it allows
+	@$(BIN)/python -m tools.core_floor $(PACKAGE)
+
+release: setup ## Version, changelog, commit and tag of PACKAGE=NAME; BUMP=major, minor, patch or none; DRY_RUN=1
+	@$(BIN)/python -m tools.release $(PACKAGE) $(BUMP) $(if $(DRY_RUN),--dry-run)
+
+tagged: setup ## Print the package that TAG=NAME-vVERSION releases
+	@$(BIN)/python -m tools.tagged $(TAG)
 
 clean: ## Remove what the targets made; the environment and uv stay
 	rm -rf $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
