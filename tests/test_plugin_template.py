@@ -5,13 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from kelly_core.authoring import new_plugin
-
-ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +20,8 @@ def run(*command, **environment):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def installed(uv, tmp_path_factory):
     """A generated package, built and installed alone; dependencies come from this environment."""
-    own = ROOT / ".uv" / "bin" / "uv"
-    uv = str(own) if own.exists() else shutil.which("uv")
-    if uv is None or run(uv, "--version").returncode:
-        pytest.skip("uv isn't on the path")
     place = tmp_path_factory.mktemp("stranger")
     folder = new_plugin("key-finder", "model", place / "src")
     built = run(uv, "build", "--quiet", "--wheel", "--out-dir", str(place / "dist"), str(folder))

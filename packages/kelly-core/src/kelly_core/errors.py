@@ -108,3 +108,9 @@ class TrainingError(KellyError):
     """Training had to stop: the loss isn't finite, memory or disk ran out, data went away."""
 
     code = "training"
+
+
+class InstallError(KellyError):
+    """The program that installs packages ended with an error."""
+
+    code = "install"

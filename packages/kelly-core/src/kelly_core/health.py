@@ -67,7 +67,7 @@ def examine(workspace: Workspace, limit_s: float = DEFAULT_LIMIT_S) -> Iterator[
     yield _registry(workspace)
     entries = read_catalog()
     probes = probe_plugins(entries, limit_s)
-    yield from _plugins(entries, probes)
+    yield from plugin_checks(entries, probes)
     healthy = [entry for entry in entries if not probes[entry.distribution, entry.module].problem]
     host = PluginHost(healthy)
     yield from _pretrained(host, workspace)
@@ -130,16 +130,23 @@ def _registry(workspace: Workspace) -> Check:
     return Check("registry", "registry", "ok", f"{path}, {models} models", facts={"models": models})
 
 
-def _plugins(entries: list[Entry], probes: dict[tuple[str, str], ProbeResult]) -> Iterator[Check]:
+def plugin_checks(entries: list[Entry], probes: dict[tuple[str, str], ProbeResult]) -> Iterator[Check]:
+    """How each probed plugin module fared, and names of theirs that two packages declare.
+
+    Args:
+        entries: Everything that is installed.
+        probes: Results by `(distribution, module)`, as `probe_plugins` gives them.
+    """
+    concerned = [entry for entry in entries if (entry.distribution, entry.module) in probes]
     for (distribution, module), result in probes.items():
-        mine = [entry for entry in entries if (entry.distribution, entry.module) == (distribution, module)]
+        mine = [entry for entry in concerned if (entry.distribution, entry.module) == (distribution, module)]
         title = f"{distribution} {mine[0].version}"
         if result.problem:
-            hint = f"upgrade it or report it, or `pip uninstall {distribution}`; --no-plugins does without"
+            hint = f"upgrade it or report it, or `kelly uninstall {distribution}`; --no-plugins does without"
             yield Check("plugins", title, "broken", result.problem, hint, result.traceback)
         else:
             yield Check("plugins", title, "ok", ", ".join(f"{entry.kind} {entry.name}" for entry in mine))
-    for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in entries):
+    for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in concerned):
         owners = [entry for entry in entries if (entry.kind, entry.name) == (kind, name)]
         if len(owners) > 1:
             message = "declared by " + " and ".join(f"{entry.distribution} {entry.version}" for entry in owners)
