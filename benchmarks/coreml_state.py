@@ -65,7 +65,7 @@ class SideBySide:
 
     def __init__(self, module, program, contract: Contract, steps: int) -> None:
         self.contract, self.left = contract, steps
-        self.trained, self.written = ModuleRunner(module, contract), MilRunner(program, contract)
+        self.trained, self.written = ModuleRunner.of(module, contract), MilRunner(program, contract)
         self.state, self.kept = None, self.written.make_state()
         self.worst, self.scale = defaultdict(float), defaultdict(float)
         self.dim = next((dim for dim in symbols(contract.inputs) if dim != BATCH), None)

@@ -182,7 +182,7 @@ def test_models_with_state_are_stepped(name, settings, calls):
             "chain": chain and chain.info,
         }
     )
-    found = calls_of(contract, "torch", ModuleRunner(task.export_module(model).eval(), contract))
+    found = calls_of(contract, "torch", ModuleRunner.of(task.export_module(model).eval(), contract))
     assert {call.what for call in found} == calls
     for call in found:
         call.run()

@@ -100,7 +100,7 @@ def test_the_exported_module_answers_as_the_network_does(name):
     sides = SimpleNamespace(
         feeds=[*interface.inputs, *interface.state], fetches=[*interface.outputs, *following]
     )
-    runner = ModuleRunner(task.export_module(model).eval(), sides)
+    runner = ModuleRunner.of(task.export_module(model).eval(), sides)
     deployed = task.deployed(model, runner).eval()
     with torch.no_grad():
         right, given = model(*inputs), deployed(*inputs)

@@ -72,7 +72,7 @@ def test_500_frames_are_what_torch_computes(tmp_path, model, form):
     contract = Contract.load(workspace.contract(one.spec.model_id))
     inputs = frames_of(contract, FRAMES)
     engine = create_engine_by_name(one.spec.name, runtime=form, workspace=workspace).load()
-    reference = ModuleRunner(one.task.export_module(one.module).eval(), contract)
+    reference = ModuleRunner.of(one.task.export_module(one.module).eval(), contract)
     expected, whole = reference.run(from_reset(contract, inputs)), engine.infer(inputs)
     for key, value in expected.items():
         given = whole.outputs[key] if key in whole.outputs else whole.state[key.removeprefix("next_")]

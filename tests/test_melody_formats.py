@@ -106,7 +106,7 @@ def stream(request, tmp_path):
 def test_500_tokens_one_after_the_other_are_what_torch_computes(shipped, stream, form):
     one, workspace, _ = shipped
     engine = create_engine_by_name("melody", runtime=form, workspace=workspace).load()
-    reference = ModuleRunner(one.task.export_module(one.module).eval(), engine.contract)
+    reference = ModuleRunner.of(one.task.export_module(one.module).eval(), engine.contract)
     state, expected = {}, from_reset(engine.contract, {name: part[:1] for name, part in stream.items()})
     before = {info.name: expected[info.name] for info in engine.contract.state}
     for at in range(TOKENS):

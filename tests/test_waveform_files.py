@@ -52,9 +52,8 @@ def test_it_gives_what_features_and_network_give(exported):
 def test_it_is_verified_by_golden_sound_and_by_the_network(exported):
     place, _ = exported
     contract = Contract.load(place.contract("emotionrecognizer"))
-    assert contract.artifacts[FORM].raw
-    assert not contract.artifacts["onnx"].raw
-    assert [vector.inputs.keys() for vector in contract.raw.golden] == [{"waveform"}] * 2
+    assert [info.interface for info in contract.artifacts.values()] == ["", "waveform"]
+    assert [vector.inputs.keys() for vector in contract.interfaces["waveform"].golden] == [{"waveform"}] * 2
     reports = verify_model(place, PluginHost(), "emotionrecognizer")
     assert [report.passed for report in reports] == [True, True]
     assert {row.column for row in reports[1].rows} == {"whole batch 1", "variable length", "after reset"}
@@ -107,4 +106,4 @@ def test_models_of_notes_have_no_front_end(tmp_path, capsys):
     words = ["--workspace", str(place.root), "train", "dynamics", "--data", "demo", "--epochs", "1"]
     assert run(words) == 0
     assert run(["--workspace", str(place.root), "export", "dynamics", "--format", FORM]) == 2
-    assert "no front end" in capsys.readouterr().err
+    assert "no interface 'waveform'" in capsys.readouterr().err

@@ -120,7 +120,7 @@ class Stateful:
     def bundle(self, name: str) -> ExportBundle:
         torch.manual_seed(0)
         module, bare = self.kinds[name]().eval(), self.contract(name)
-        runner = ModuleRunner(module, bare)
+        runner = ModuleRunner.of(module, bare)
         golden = [
             GoldenVector.of(case, inputs, {"output": runner.run(from_reset(bare, inputs))["output"]})
             for case, inputs in golden_inputs(bare, random_inputs(bare, 1), random_inputs(bare, 3)).items()

@@ -109,7 +109,7 @@ def bundle_of(kind):
         run_id="run",
         checkpoint_sha256="0" * 64,
     )
-    runner = ModuleRunner(module, bare)
+    runner = ModuleRunner.of(module, bare)
     golden = [
         GoldenVector.of(name, inputs, {"output": runner.run(from_reset(bare, inputs))["output"]})
         for name, inputs in golden_inputs(bare, random_inputs(bare, 1), random_inputs(bare, 3)).items()
@@ -164,7 +164,7 @@ def test_the_program_is_the_network(written, kind, name):
     path, bundle, _ = written[kind, name]
     runner = MilRunner(load_program(model_at(path)), bundle.contract)
     lossy = EXPORTERS[name].lossy
-    reference = ModuleRunner(bundle.module, bundle.contract)
+    reference = ModuleRunner.of(bundle.module, bundle.contract)
     report = check_parity(reference, runner, cases_of(bundle.contract), lossy=lossy)
     assert report.require().max_abs < (0.01 if lossy else 1e-5)
 

@@ -58,7 +58,7 @@ def test_the_program_is_the_network_within_the_declared_difference(stateful, nam
     found = stateful.written(name)
     contract = found.bundle.contract
     runner = MilRunner(stateful.program_at(found.path), contract)
-    reference = ModuleRunner(found.bundle.module, contract)
+    reference = ModuleRunner.of(found.bundle.module, contract)
     report = check_parity(reference, runner, stateful.cases(contract), lossy=STATE16).require()
     assert {"step by step", "after reset"} <= {row.column for row in report.rows}
     assert 1e-6 < report.max_abs < STATE16  # fp16 is in it
@@ -72,7 +72,7 @@ def test_state_left_where_it_is_goes_from_call_to_call_and_a_new_one_forgets(sta
     found = stateful.written(name)
     contract = found.bundle.contract
     runner = MilRunner(stateful.program_at(found.path), contract)
-    reference = ModuleRunner(found.bundle.module, contract)
+    reference = ModuleRunner.of(found.bundle.module, contract)
     resets = {info.name: info.reset for info in contract.state}
 
     def stream():
@@ -171,6 +171,6 @@ def test_the_macos_runner_hands_state_in_and_out(stateful, name, monkeypatch):
     with quiet() as ct, monkeypatch.context() as patched:
         patched.setattr(ct.models, "MLModel", lambda *_, **__: loaded)
         runner = SPEC.open_runner.resolve()(found.path, contract, 1)
-    reference = ModuleRunner(found.bundle.module, contract)
+    reference = ModuleRunner.of(found.bundle.module, contract)
     report = check_parity(reference, runner, stateful.cases(contract), lossy=STATE16)
     assert report.require().passed

@@ -103,7 +103,7 @@ def bundle_of(module, state=()):
         run_id="run",
         checkpoint_sha256="0" * 64,
     )
-    runner = ModuleRunner(module, bare)
+    runner = ModuleRunner.of(module, bare)
     golden = []
     for name, inputs in golden_inputs(bare, random_inputs(bare, 1), random_inputs(bare, 3)).items():
         given = runner.run(from_reset(bare, inputs))

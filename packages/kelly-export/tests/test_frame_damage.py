@@ -117,7 +117,7 @@ def bundle_of(module):
         run_id="run",
         checkpoint_sha256="0" * 64,
     )
-    runner, golden = ModuleRunner(module, bare), []
+    runner, golden = ModuleRunner.of(module, bare), []
     for name, inputs in golden_inputs(bare, random_inputs(bare, 1), random_inputs(bare, 3)).items():
         given = runner.run(from_reset(bare, inputs))
         golden.append(GoldenVector.of(name, inputs, {info.name: given[info.name] for info in bare.outputs}))

@@ -73,7 +73,7 @@ def test_an_exported_step_is_measured_as_the_network_is(performances, kind):
     sides = SimpleNamespace(
         feeds=[*interface.inputs, *interface.state], fetches=[*interface.outputs, *following]
     )
-    deployed = task.deployed(net, ModuleRunner(task.export_module(net).eval(), sides))
+    deployed = task.deployed(net, ModuleRunner.of(task.export_module(net).eval(), sides))
     np.testing.assert_allclose(
         task.groove_of(deployed, data, 0), task.groove_of(net, data, 0), atol=1e-4, rtol=1e-5
     )

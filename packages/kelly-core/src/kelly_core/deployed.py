@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from kelly_core.runtime import ModuleRunner
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kelly_core.contract import TensorInfo
     from kelly_core.export import Runner
-    from kelly_core.task import Interface
+    from kelly_core.task import Interface, Task
 
 
 class Deployed(nn.Module):
@@ -63,3 +66,23 @@ class Deployed(nn.Module):
             outputs, state = self.step([sequence[:, at] for sequence in inputs], state)
             said.append(outputs)
         return [torch.stack(steps, dim=1) for steps in zip(*said, strict=True)]
+
+
+def in_steps(
+    task: Task[Any], model: nn.Module, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]
+) -> Callable[[Runner], Runner]:
+    """What makes of a runner of single steps one of whole sequences, as `Task.deployed` calls the steps.
+
+    For the `reference` of a `View` that takes whole sequences.
+
+    Args:
+        task: Implements `deployed`.
+        model: The trained network.
+        inputs: What its `forward` takes, in order.
+        outputs: What it gives, in order.
+    """
+
+    def runner_of(runner: Runner) -> Runner:
+        return ModuleRunner(task.deployed(model, runner).eval(), inputs, outputs)
+
+    return runner_of

@@ -20,22 +20,25 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class FrontEnd:
-    """What makes the contract's inputs from raw ones, such as sound, for files that take these.
+class View:
+    """Another interface of a trained network, without state: sound in place of features, whole sequences.
 
     Attributes:
-        inputs: The raw inputs.
+        inputs: What a file takes.
+        outputs: What it gives; empty for the contract's outputs.
         window: Usual size of each varying dimension.
-        module: Takes the raw inputs in order, gives the contract's in order; a part of the file.
-        features: The same as `kelly predict` computes it, by name: what the file is compared with.
-        example: `example(source, batch)`: real raw inputs.
+        module: Takes the inputs in order, gives the outputs in order; it is what is written.
+        reference: `reference(runner) -> Runner`: what the file has to compute, made of a runner with the
+            contract's own interface: features in front of it, or its steps one after the other.
+        example: `example(source, batch)`: real inputs.
         extremes: Named edge cases.
     """
 
     inputs: Sequence[TensorInfo]
+    outputs: Sequence[TensorInfo]
     window: Mapping[str, int]
     module: nn.Module
-    features: Callable[[Arrays], Arrays]
+    reference: Callable[[Runner], Runner]
     example: Callable[[Source, int], Arrays]
     extremes: Mapping[str, Arrays]
 

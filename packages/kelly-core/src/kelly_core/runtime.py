@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from kelly_core.specs import ExporterSpec, LazyRef
 if TYPE_CHECKING:
     from torch import nn
 
-    from kelly_core.contract import Contract
+    from kelly_core.contract import Contract, TensorInfo
     from kelly_core.export import Arrays, Runner
     from kelly_core.plugins import PluginHost
 
@@ -104,9 +104,12 @@ BUILTIN = {
     for runtime in (
         *(
             Runtime(name, LazyRef(f"{_ROOM}.onnx:open_runner"), ("onnxruntime",), _ONNX)
-            for name in ("onnx", "onnx-fp16", "onnx-int8", "onnx-waveform")
+            for name in ("onnx", "onnx-fp16", "onnx-int8", "onnx-waveform", "onnx-whole")
         ),
-        Runtime("torchscript", LazyRef(f"{_ROOM}.torchscript:open_runner"), ("torch",), _TRAIN),
+        *(
+            Runtime(name, LazyRef(f"{_ROOM}.torchscript:open_runner"), ("torch",), _TRAIN)
+            for name in ("torchscript", "torchscript-whole")
+        ),
         Runtime("rtneural", LazyRef(f"{_ROOM}.rtneural:open_runner"), (), ""),
         Runtime("torch", LazyRef(f"{_ROOM}.torch_checkpoint:open_runner"), ("torch",), _TRAIN),
     )
@@ -174,17 +177,23 @@ def check_names(path: Path, contract: Contract, takes: list[str], gives: list[st
 
 
 class ModuleRunner:
-    """A torch module with the contract's tensors by name.
+    """A torch module with tensors by name.
 
     Args:
-        module: Takes the contract's feeds in order, gives its fetches in order.
-        contract: Names, in order.
+        module: Takes the feeds in order, gives the fetches in order.
+        feeds: What it takes.
+        fetches: What it gives.
     """
 
-    def __init__(self, module: nn.Module, contract: Contract) -> None:
+    def __init__(self, module: nn.Module, feeds: Sequence[TensorInfo], fetches: Sequence[TensorInfo]) -> None:
         self.module = module
-        self.feeds = [info.name for info in contract.feeds]
-        self.fetches = [info.name for info in contract.fetches]
+        self.feeds = [info.name for info in feeds]
+        self.fetches = [info.name for info in fetches]
+
+    @classmethod
+    def of(cls, module: nn.Module, contract: Contract) -> ModuleRunner:
+        """A module with the interface of a contract."""
+        return cls(module, contract.feeds, contract.fetches)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs by name. Thread-safe: nothing is kept between calls."""

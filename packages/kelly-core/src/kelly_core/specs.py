@@ -265,7 +265,8 @@ class ExporterSpec:
             file is inspected, never said to have passed.
         inspect: `inspect(path, contract, module | None) -> kelly_core.export.Inspection`: what can be told
             without running the file, e.g. whether every weight is the trained module's.
-        raw: Whether its files begin with the model's front end (`Task.front_end`), so that they take sound.
+        interface: Which of the model's other interfaces its files have (`Task.other_interface`): `"waveform"`,
+            `"whole"`; empty for the contract's own.
         code: Language -> `write(contract, folder) -> list[pathlib.Path]`: writes source code for programs that
             use its files, into the folder where they lie, for `kelly export --code LANGUAGE`.
     """
@@ -280,7 +281,7 @@ class ExporterSpec:
     lossy: float = 0.0
     why_not: LazyRef | None = None
     inspect: LazyRef | None = None
-    raw: bool = False
+    interface: str = ""
     code: Mapping[str, LazyRef] = field(default_factory=dict, hash=False)
 
 

@@ -18,8 +18,8 @@ from kelly_core.config import TrainConfig
 from kelly_core.contract import Pooling, StateInfo, TableInfo, TensorInfo
 from kelly_core.data import Dataset, Problem
 from kelly_core.deployed import Deployed
-from kelly_core.errors import UserError
-from kelly_core.export import FrontEnd, Runner
+from kelly_core.errors import FormatError, UserError
+from kelly_core.export import Runner, View
 from kelly_core.progress import Progress, Silent
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
@@ -218,9 +218,19 @@ class Task(ABC, Generic[ConfigT]):
             )
         return Deployed(runner, self.interface())
 
-    def front_end(self) -> FrontEnd | None:
-        """What makes the inputs from sound, for files that take sound; None where there is no such thing."""
-        return None
+    def other_interface(self, name: str, model: nn.Module) -> View:
+        """Another interface that files may have: `"waveform"` takes sound, `"whole"` sequences at once.
+
+        Args:
+            name: As exporters call it (`ExporterSpec.interface`).
+            model: The trained network.
+
+        Raises:
+            FormatError: The network has no such interface; says why, and which format carries it.
+        """
+        raise FormatError(
+            f"{type(self).__name__} has no interface {name!r}", hint="another format carries it, e.g. onnx"
+        )
 
     def tables(self, model: nn.Module) -> dict[str, TableInfo]:
         """Numbers that a host needs beside the network, for the contract: a prior for decoding, say."""

@@ -1,4 +1,4 @@
-"""The front end that a file can begin with: sound in, log-mel windows for the network out."""
+"""Files that take sound: the front end in front of the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kelly_core.contract import TensorInfo
 from kelly_core.data.audio_files import read_audio
-from kelly_core.export import Arrays, FrontEnd
+from kelly_core.export import Arrays, Runner, View
 from kelly_core.features.audio import LogMel, MelConfig
 from kelly_core.features.audio_torch import LogMelModule
 from kelly_emotion.data.source import ClipSource
@@ -20,36 +20,51 @@ if TYPE_CHECKING:
     from kelly_core.task import Source
 
 
-class MelWindows(nn.Module):
-    """Sound to what the network takes.
+class Hearing(nn.Module):
+    """The network behind its front end.
 
     Args:
         config: Of the front end.
+        network: Takes log-mels of (batch, 1, n_mels, frames), dB.
     """
 
-    def __init__(self, config: MelConfig) -> None:
+    def __init__(self, config: MelConfig, network: nn.Module) -> None:
         super().__init__()
-        self.mel = LogMelModule(config)
+        self.mel, self.network = LogMelModule(config), network
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """(batch, samples) -> (batch, 1, n_mels, frames), dB."""
-        mel: Tensor = self.mel(waveform)
-        return mel[:, None]
+        """(batch, samples), -1 to 1 -> (batch, classes) logits."""
+        logits: Tensor = self.network(self.mel(waveform)[:, None])
+        return logits
 
 
-def front_end(config: MelConfig, window: int) -> FrontEnd:
-    """The front end, with real sound to try it on.
+class BehindFeatures:
+    """What `kelly predict` computes of sound: the features in NumPy, then the network.
+
+    Args:
+        config: Of the features.
+        runner: Takes them as `input`.
+    """
+
+    def __init__(self, config: MelConfig, runner: Runner) -> None:
+        self.log_mel, self.runner = LogMel(config), runner
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Outputs by name."""
+        mel = np.stack([self.log_mel(samples) for samples in inputs["waveform"]])
+        return self.runner.run({"input": mel[:, None]})
+
+
+def waveform_view(config: MelConfig, window: int, network: nn.Module) -> View:
+    """Sound in place of log-mels.
 
     Args:
         config: Of the log-mels.
         window: Frames that the network was trained on.
+        network: As `Hearing`.
     """
     size = (window - 1) * config.hop_length
-    log_mel = LogMel(config)
     unit = f"amplitude at {config.sample_rate} Hz, one channel"
-
-    def features(inputs: Arrays) -> Arrays:
-        return {"input": np.stack([log_mel(samples) for samples in inputs["waveform"]])[:, None]}
 
     def example(source: Source, batch: int) -> Arrays:
         assert isinstance(source, ClipSource)
@@ -60,11 +75,12 @@ def front_end(config: MelConfig, window: int) -> FrontEnd:
         wave = amplitude * np.where(np.arange(samples) % 64 < 32, 1.0, -1.0)
         return {"waveform": wave[None].astype(np.float32)}
 
-    return FrontEnd(
+    return View(
         [TensorInfo(name="waveform", shape=["batch", "samples"], unit=unit, low=-1.0, high=1.0)],
+        [],
         {"samples": size},
-        MelWindows(config),
-        features,
+        Hearing(config, network),
+        lambda runner: BehindFeatures(config, runner),
         example,
         {"silence": level(0.0, size), "full scale": level(1.0, size), "four windows": level(0.1, 4 * size)},
     )

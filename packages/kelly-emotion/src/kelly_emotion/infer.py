@@ -46,7 +46,7 @@ def infer_file(engine: Engine, path: Path, hop: float | None = None) -> FilePred
     if hop is not None and not hop > 0:
         raise UserError(f"the hop must be above 0 s, got {hop:g}", where="--hop", hint="for example 0.5")
     contract = engine.contract
-    if contract.takes_raw:
+    if contract.interface:
         raise UserError(
             f"the {engine.runtime} file takes sound itself and isn't fed with prepared features",
             where=str(path),

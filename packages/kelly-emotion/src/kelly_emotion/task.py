@@ -18,7 +18,8 @@ from kelly_core.chain import Chain
 from kelly_core.contract import ChainInfo, ChainState, ChainTensor, Pooling, StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
-from kelly_core.export import FrontEnd, Runner
+from kelly_core.errors import FormatError
+from kelly_core.export import Runner, View
 from kelly_core.features.audio import FEATURE_VERSION, MelConfig
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_emotion.augment import augment
@@ -26,7 +27,7 @@ from kelly_emotion.baselines import functionals_svm, majority
 from kelly_emotion.config import EmotionConfig
 from kelly_emotion.data.prepare import mel_config, prepare
 from kelly_emotion.data.source import ClipSource
-from kelly_emotion.front_end import front_end
+from kelly_emotion.front_end import waveform_view
 from kelly_emotion.labels import EMOTIONS
 from kelly_emotion.metrics import classification_metrics, confusion_matrix
 from kelly_emotion.model import EmotionStreaming, PooledChunks, Standardize, StreamingChunk, build_network
@@ -213,9 +214,17 @@ class EmotionTask(Task[EmotionConfig]):
         """The network itself; `streaming` with its state at the interface."""
         return StreamingChunk(model) if isinstance(model, EmotionStreaming) else model
 
-    def front_end(self) -> FrontEnd:
-        """Log-mels of sound, for files that take sound."""
-        return front_end(self.mel_config, self.config.input_size)
+    def other_interface(self, name: str, model: nn.Module) -> View:
+        """`waveform`: sound in place of log-mels, for networks without state."""
+        if name != "waveform":
+            return super().other_interface(name, model)
+        if isinstance(model, EmotionStreaming):
+            raise FormatError(
+                "streaming passes state from call to call, and so would its front end have to",
+                where="architecture_type",
+                hint="export the network alone, e.g. onnx; `--code cpp` writes the front end for streams",
+            )
+        return waveform_view(self.mel_config, self.config.input_size, model)
 
     def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
         """The exported file; of `streaming` with the pooling that the host does."""

@@ -24,16 +24,7 @@ def kelly_exporters() -> list[ExporterSpec]:
             modules=("torch", "onnx", "onnxruntime"),
             install_hint="pip install kelly-export",
         ),
-        ExporterSpec(
-            "onnx-waveform",
-            "ONNX with the front end in the graph: sound in",
-            ".waveform.onnx",
-            export=LazyRef("kelly_export.onnx:export"),
-            open_runner=LazyRef("kelly_core.infer.runtimes.onnx:open_runner"),
-            modules=("torch", "onnx", "onnxruntime"),
-            install_hint="pip install kelly-export",
-            raw=True,
-        ),
+        *_other_interfaces(),
         ExporterSpec(
             "torchscript",
             "TorchScript, for libtorch in C++ and for Python without the model's package",
@@ -61,6 +52,39 @@ def kelly_exporters() -> list[ExporterSpec]:
         ),
         *_small_onnx(),
         *_core_ml(),
+    ]
+
+
+def _other_interfaces() -> list[ExporterSpec]:
+    kinds = (
+        (
+            "onnx-waveform",
+            "onnx",
+            "ONNX with the front end inside: sound in",
+            ".waveform.onnx",
+            "waveform",
+        ),
+        (
+            "onnx-whole",
+            "onnx",
+            "ONNX for whole sequences, where a call is a step",
+            ".whole.onnx",
+            "whole",
+        ),
+        ("torchscript-whole", "torchscript", "TorchScript for whole sequences", ".whole.pt", "whole"),
+    )
+    return [
+        ExporterSpec(
+            name,
+            summary,
+            suffix,
+            export=LazyRef(f"kelly_export.{form}:export"),
+            open_runner=LazyRef(f"kelly_core.infer.runtimes.{form}:open_runner"),
+            modules=("torch", "onnx", "onnxruntime") if form == "onnx" else ("torch",),
+            install_hint="pip install kelly-export",
+            interface=interface,
+        )
+        for name, form, summary, suffix, interface in kinds
     ]
 
 

@@ -95,6 +95,8 @@ def harmonise(engine: Engine, midi: MidiFile, wish: Wish) -> Harmonised:
 def log_probabilities(engine: Engine, lead: Lead) -> Floats:
     """(beats, N_CHORDS) of a melody, beat by beat through the engine."""
     _check_kind(engine)
+    if engine.contract.interface:
+        return _normalised(_whole(engine, lead))
     ahead = int(engine.contract.features["look_ahead_beats"])
     rows, state = [], {}
     for at in range(len(lead) + ahead):
@@ -103,8 +105,18 @@ def log_probabilities(engine: Engine, lead: Lead) -> Floats:
         state = result.state
         if at >= ahead:
             rows.append(result.outputs["logits"][0])
-    logits = np.array(rows, np.float64).reshape(-1, N_CHORDS)
-    logits -= logits.max(axis=1, keepdims=True)
+    return _normalised(np.array(rows, np.float64).reshape(-1, N_CHORDS))
+
+
+def _whole(engine: Engine, lead: Lead) -> Floats:
+    """(beats, N_CHORDS) logits from a file that takes tunes at once."""
+    named = {"melody": lead.melody, "metre": lead.metre, "key": lead.key}
+    given = engine.infer({name: array[None] for name, array in named.items()})
+    return np.asarray(given.outputs["logits"][0], np.float64)
+
+
+def _normalised(logits: Floats) -> Floats:
+    logits = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
 
 

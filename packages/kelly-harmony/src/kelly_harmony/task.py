@@ -16,7 +16,7 @@ from kelly_core.chain import Chain
 from kelly_core.contract import StateInfo, TableInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
-from kelly_core.export import Runner
+from kelly_core.export import Runner, View
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_harmony.baselines import predict_baselines
 from kelly_harmony.chords import N_CHORDS, N_CLASSES, NAMES, QUALITIES, label_of
@@ -27,6 +27,7 @@ from kelly_harmony.keys import N_KEYS
 from kelly_harmony.lead import LONGEST, MELODY, METRE, SLOTS
 from kelly_harmony.metrics import GATHER, METRICS, as_ratios, chord_sums, classes_of, tables
 from kelly_harmony.model import EMBEDDING, FramesHarmony, Harmony, HarmonyStep, PlayedBeats, build_network
+from kelly_harmony.model.whole import whole_view
 from kelly_harmony.prior import count_prior
 
 SAMPLES = 3
@@ -212,6 +213,13 @@ class HarmonyTask(Task[HarmonyConfig]):
         """The exported step, called over whole tunes; its look-ahead taken out."""
         assert isinstance(model, Harmony)
         return PlayedBeats(Deployed(runner, self.interface()), model.look_ahead)
+
+    def other_interface(self, name: str, model: nn.Module) -> View:
+        """`whole`: a tune at once."""
+        if name != "whole":
+            return super().other_interface(name, model)
+        assert isinstance(model, Harmony)
+        return whole_view(self, model)
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A beat in the middle of tunes spread over the source; silence without one."""

@@ -16,7 +16,7 @@ from kelly_core.chain import Chain
 from kelly_core.contract import StateInfo, TensorInfo
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
-from kelly_core.export import Runner
+from kelly_core.export import Runner, View
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_melody.baselines import predict_baselines
 from kelly_melody.config import MelodyConfig
@@ -34,6 +34,7 @@ from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.metrics import METRICS, melody_metrics, token_counts, token_sums
 from kelly_melody.model.frames import FramesNet
 from kelly_melody.model.network import MelodyNet, MelodyStep, PlayedTokens, build_network
+from kelly_melody.model.whole import whole_view
 from kelly_melody.plugin import INPUTS, OUTPUTS
 
 SAMPLES = 3
@@ -137,6 +138,12 @@ class MelodyTask(Task[MelodyConfig]):
     def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
         """The exported step, called over whole melodies."""
         return PlayedTokens(Deployed(runner, self.interface()))
+
+    def other_interface(self, name: str, model: nn.Module) -> View:
+        """`whole`: a melody at once, durations for given pitches."""
+        if name != "whole":
+            return super().other_interface(name, model)
+        return whole_view(self, model)
 
     def example_inputs(self, source: Source | None, batch: int) -> dict[str, NDArray[Any]]:
         """A token in the middle of melodies spread over the source; the first of a melody without one."""

@@ -3,7 +3,7 @@
 from kelly_core.contract.artifacts import ArtifactInfo, LatencyInfo
 from kelly_core.contract.chain import ChainInfo, ChainState, ChainTensor
 from kelly_core.contract.contract import CONTRACT_VERSION, SCHEMA_FILE, Contract, json_schema
-from kelly_core.contract.golden import GoldenVector, RawInterface
+from kelly_core.contract.golden import GoldenVector, OtherInterface
 from kelly_core.contract.host import HostStep, Turn, Votes
 from kelly_core.contract.tensors import BATCH, Pooling, StateInfo, TableInfo, TensorInfo
 
@@ -19,8 +19,8 @@ __all__ = [
     "GoldenVector",
     "HostStep",
     "LatencyInfo",
+    "OtherInterface",
     "Pooling",
-    "RawInterface",
     "StateInfo",
     "TableInfo",
     "TensorInfo",

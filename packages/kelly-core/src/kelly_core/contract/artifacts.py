@@ -21,7 +21,7 @@ class ArtifactInfo(StrictModel):
         description="largest difference from the trained model that the format may make, as a share of an "
         "output's largest value or of 1; 0: it computes what the model computes",
     )
-    raw: bool = Field(default=False, description="it takes the inputs of `raw` in place of the contract's")
+    interface: str = Field(default="", description="one of `interfaces`; empty: the contract's own")
 
     @classmethod
     def of(cls, path: Path) -> ArtifactInfo:

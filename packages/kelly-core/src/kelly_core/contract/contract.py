@@ -14,7 +14,7 @@ from kelly_core import atomic
 from kelly_core.config.base import StrictModel
 from kelly_core.contract.artifacts import ArtifactInfo, LatencyInfo
 from kelly_core.contract.chain import ChainInfo
-from kelly_core.contract.golden import GoldenVector, RawInterface
+from kelly_core.contract.golden import GoldenVector, OtherInterface
 from kelly_core.contract.tensors import Pooling, StateInfo, TableInfo, TensorInfo
 from kelly_core.errors import ContractError
 
@@ -59,8 +59,8 @@ class Contract(StrictModel):
     artifacts: dict[str, ArtifactInfo] = Field(default={}, description="exported files by format")
     latency: list[LatencyInfo] = Field(default=[], description="as `kelly bench` measured it")
     golden: list[GoldenVector] = []
-    raw: RawInterface | None = Field(
-        default=None, description="inputs and golden vectors of files that begin with the front end"
+    interfaces: dict[str, OtherInterface] = Field(
+        default={}, description="other interfaces of exported files, e.g. sound in place of features"
     )
 
     @property
@@ -78,28 +78,36 @@ class Contract(StrictModel):
         return [*self.outputs, *following]
 
     def of_artifact(self, name: str) -> Contract:
-        """The contract as a file of this format has it: with raw inputs where it takes them."""
+        """The contract as a file of this format has it."""
         info = self.artifacts.get(name)
-        return self.with_raw_inputs() if info is not None and info.raw else self
+        return self.seen_as(info.interface) if info is not None and info.interface else self
 
-    def with_raw_inputs(self) -> Contract:
-        """The contract of a file that begins with the front end.
+    def seen_as(self, interface: str) -> Contract:
+        """The contract of a file with one of the other interfaces.
 
         Raises:
-            ContractError: The model has no front end that a file could begin with.
+            ContractError: There is no such interface.
         """
-        if self.raw is None:
+        if interface not in self.interfaces:
             raise ContractError(
-                f"the contract of {self.model_id!r} has no raw inputs", hint="export the model again"
+                f"the contract of {self.model_id!r} has no interface {interface!r}",
+                hint="export the model again",
             )
-        raw = self.raw
-        changed = {"inputs": raw.inputs, "window": raw.window, "golden": raw.golden, "state": [], "chain": None}
+        other = self.interfaces[interface]
+        changed = {
+            "inputs": other.inputs,
+            "outputs": other.outputs or self.outputs,
+            "window": other.window,
+            "golden": other.golden,
+            "state": [],
+            "chain": None,
+        }
         return self.model_copy(update=changed)
 
     @property
-    def takes_raw(self) -> bool:
-        """Whether this is what `with_raw_inputs` gives."""
-        return self.raw is not None and self.inputs == self.raw.inputs
+    def interface(self) -> str:
+        """Which of the other interfaces this is, as `seen_as` gives them; empty for its own."""
+        return next((name for name, other in self.interfaces.items() if other.inputs == self.inputs), "")
 
     def golden_arrays(self) -> dict[str, tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]:
         """Inputs and outputs of every golden vector by its name, as arrays of the contract's dtypes."""

@@ -1,4 +1,4 @@
-"""Golden vectors, in the fewest digits that read back the same; what files take that begin with a front end."""
+"""Golden vectors, in the fewest digits that read back the same; other interfaces that files may have."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ class GoldenVector(StrictModel):
         )
 
 
-class RawInterface(StrictModel):
-    """What a file takes that begins with the front end: sound in place of its features. It has no state."""
+class OtherInterface(StrictModel):
+    """Another interface that files of the model may have; it has no state."""
 
     inputs: list[TensorInfo]
+    outputs: list[TensorInfo] = Field(default=[], description="empty: the contract's")
     window: dict[str, int] = Field(default={}, description="usual sizes of the varying dimensions")
     golden: list[GoldenVector] = []
 

@@ -164,10 +164,8 @@ class Engine:
                     hint=f"write one: `kelly export {self.model_id} --format {self._wanted}`",
                 )
             return self._wanted
-        raw = {
-            name for name, info in contract.artifacts.items() if info.raw
-        }  # what feeds features can't use it
-        prepared = [name for name in offered if name not in raw]
+        other = {name for name, info in contract.artifacts.items() if info.interface}  # asked for by name alone
+        prepared = [name for name in offered if name not in other]
         present = [name for name in prepared if self._path(contract, name).exists()]
         for name in present:
             if not self._runtime(name).missing():

@@ -55,7 +55,7 @@ def with_golden(contract: Contract, module: nn.Module, single: Arrays, triple: A
         single: Inputs of one item.
         triple: Inputs of three items.
     """
-    runner = ModuleRunner(module, contract)
+    runner = ModuleRunner.of(module, contract)
     golden = []
     for name, inputs in golden_inputs(contract, single, triple).items():
         given = runner.run(from_reset(contract, inputs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from kelly_core.contract import ArtifactInfo, Contract
 from kelly_core.errors import FormatError, KellyError, MissingExtraError
 from kelly_core.export import ExportBundle
 from kelly_core.pipeline.contract import file_metadata, make_contract, with_golden
-from kelly_core.pipeline.raw import raw_bundle
+from kelly_core.pipeline.interfaces import bundle_with
 from kelly_core.verify import Case, ParityReport, export_verified, parity_cases, random_inputs
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ def export_model(
     for exporter in exporters:
         path = folder / f"{trained.spec.model_id}{exporter.suffix}"
         try:
-            if exporter.raw:
-                given = raw_bundle(trained.task, bundle, source, EXAMPLES)
-                contract = contract.model_copy(update={"raw": given[0].contract.raw})
-            else:
-                given = bundle, cases
+            given = bundle, cases
+            if exporter.interface:
+                kept = replace(bundle, contract=contract)
+                given = bundle_with(exporter.interface, trained.task, trained.module, kept, source, EXAMPLES)
+                contract = contract.model_copy(update={"interfaces": given[0].contract.interfaces})
             info, report = export_verified(given[0], exporter, path, given[1])
         except KellyError as error:
             if refused is not None and isinstance(error, FormatError):
@@ -251,8 +251,9 @@ def _still_valid(place: Path, contract: Contract) -> dict[str, Any]:
         if (place.parent / info.file).exists()
         and ArtifactInfo.of(place.parent / info.file).sha256 == info.sha256
     }
-    raw = old.raw if any(info.raw for info in artifacts.values()) else None
-    return {"artifacts": artifacts, "latency": old.latency, "raw": raw}
+    used = {info.interface for info in artifacts.values()}
+    interfaces = {name: one for name, one in old.interfaces.items() if name in used}
+    return {"artifacts": artifacts, "latency": old.latency, "interfaces": interfaces}
 
 
 def _installed(host: PluginHost, name: str) -> ExporterSpec:

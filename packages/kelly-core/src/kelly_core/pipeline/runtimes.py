@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kelly_core.contract import ArtifactInfo, Contract
+from kelly_core.deployed import Deployed
 from kelly_core.errors import ContractError, UserError
 from kelly_core.evaluate.intervals import Interval, bootstrap, paired
 from kelly_core.export import Arrays, Runner
@@ -19,7 +20,7 @@ from kelly_core.plugins import PluginHost
 from kelly_core.progress import Progress
 from kelly_core.runtime import ModuleRunner, runtime_for
 from kelly_core.specs import ModelSpec
-from kelly_core.task import Predictions, Task
+from kelly_core.task import Interface, Predictions, Task
 from kelly_core.verify import from_reset
 from kelly_core.workspace import Workspace
 
@@ -105,7 +106,7 @@ def measure_runtimes(
     example = from_reset(contract, task.example_inputs(source, 1))
     module = task.export_module(trained.module).eval()
     said = task.predict(trained.module, source, 256)
-    rows = [_figures(TRAINED, task, said, said, None, ModuleRunner(module, contract), example)]
+    rows = [_figures(TRAINED, task, said, said, None, ModuleRunner.of(module, contract), example)]
     rows += [
         _row(name, contract, workspace, host, trained, source, said, example)
         for name in progress.track(chosen, "measuring exported files")
@@ -134,8 +135,10 @@ def _row(
     runtime, info = runtime_for(name, host), contract.artifacts[name]
     missing, why_not = runtime.missing(), ""
     why_not = f"it needs {' and '.join(missing)}" if missing else runtime.why_not()
-    if info.raw:
-        why_not = "it takes sound, the metric is of prepared features"
+    task = trained.task
+    view = task.other_interface(info.interface, trained.module) if info.interface else None
+    if view is not None and view.module is not trained.module:
+        why_not = "it doesn't take what the metric is computed from"
     if why_not:
         return RuntimeFigures(name, why_not, info.bytes)
     path: Path = workspace.models / info.file
@@ -143,9 +146,13 @@ def _row(
         raise ContractError(
             "it isn't the file that was exported", where=str(path), hint="look with `kelly verify`"
         )
-    runner = runtime.open(path, contract, 1)
-    task = trained.task
-    given = task.predict(task.deployed(trained.module, runner).eval(), source, 256)
+    runner = runtime.open(path, contract.of_artifact(name), 1)
+    if view is not None:
+        whole = Deployed(runner, Interface(inputs=list(view.inputs), outputs=list(view.outputs)))
+        deployed, example = whole, view.example(source, 1)
+    else:
+        deployed = task.deployed(trained.module, runner)
+    given = task.predict(deployed.eval(), source, 256)
     return _figures(name, task, given, said, info.bytes, runner, example)
 
 

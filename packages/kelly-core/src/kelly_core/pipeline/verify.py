@@ -29,7 +29,7 @@ class TrainedEvidence:
         self.workspace = workspace
         self.host = host
         self.data = data
-        self._found: dict[tuple[str, bool], Evidence | None] = {}
+        self._found: dict[tuple[str, str], Evidence | None] = {}
 
     def __call__(self, contract: Contract) -> Evidence | None:
         """The trained network of a contract with inputs; None where its checkpoint isn't there.
@@ -37,7 +37,7 @@ class TrainedEvidence:
         Raises:
             DataError, PluginError: Data was named and can't be read.
         """
-        name = contract.checkpoint_sha256, contract.takes_raw
+        name = contract.checkpoint_sha256, contract.interface
         if name not in self._found:
             self._found[name] = self._find(contract)
         return self._found[name]
@@ -50,7 +50,7 @@ class TrainedEvidence:
         from kelly_core.contract import Contract
         from kelly_core.export import ExportBundle
         from kelly_core.pipeline.export import EXAMPLES, example_source
-        from kelly_core.pipeline.raw import raw_bundle
+        from kelly_core.pipeline.interfaces import bundle_with
         from kelly_core.runtime import ModuleRunner
 
         try:
@@ -62,17 +62,24 @@ class TrainedEvidence:
         source = example_source(trained, self.workspace, self.host, self.data)
         kind = "random inputs" if source is None else _kind(trained, source)
         module = trained.task.export_module(trained.module).eval()
-        if contract.takes_raw:
+        if contract.interface:
             network = Contract.load(self.workspace.contract(contract.model_id))
-            bundle, cases = raw_bundle(trained.task, ExportBundle(module, network, {}, {}), source, EXAMPLES)
-            module, reference = bundle.module, bundle.reference or ModuleRunner(module, contract)
+            bundle, cases = bundle_with(
+                contract.interface,
+                trained.task,
+                trained.module,
+                ExportBundle(module, network, {}, {}),
+                source,
+                EXAMPLES,
+            )
+            module, reference = bundle.module, bundle.reference or ModuleRunner.of(module, contract)
         else:
             if source is None:
                 single, triple = (random_inputs(contract, batch) for batch in (1, EXAMPLES))
             else:
                 single, triple = (trained.task.example_inputs(source, batch) for batch in (1, EXAMPLES))
             cases = parity_cases(contract, single, triple, trained.task.extreme_inputs())
-            reference = ModuleRunner(module, contract)
+            reference = ModuleRunner.of(module, contract)
         named = {f"{kind}, {name}": case for name, case in cases.items()}
         return Evidence(module, reference, named, kind)
 

@@ -51,7 +51,7 @@ def latency_is_reported(subject: Subject) -> str:
     from kelly_core.verify import from_reset
 
     contract = make_contract(subject.trained, subject.entry.version)
-    runner = ModuleRunner(subject.trained.task.export_module(subject.trained.module).eval(), contract)
+    runner = ModuleRunner.of(subject.trained.task.export_module(subject.trained.module).eval(), contract)
     inputs = from_reset(contract, subject.examples[0])
     times = []
     for _ in range(CALLS):

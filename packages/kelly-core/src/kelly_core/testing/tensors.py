@@ -64,7 +64,7 @@ def step_equals_whole(subject: Subject) -> str:
     from kelly_core.verify.cases import sequence_cases
 
     contract = make_contract(subject.trained, subject.entry.version)
-    runner = ModuleRunner(subject.trained.task.export_module(subject.trained.module).eval(), contract)
+    runner = ModuleRunner.of(subject.trained.task.export_module(subject.trained.module).eval(), contract)
     cases = sequence_cases(contract, *subject.examples)
     report = check_parity(runner, runner, cases, 1e-5)
     if not report.passed:

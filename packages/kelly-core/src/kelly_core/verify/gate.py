@@ -55,7 +55,9 @@ def export_verified(
         _write(bundle, exporter, part, path)
         report = _checked(bundle, exporter, part, cases, tolerance)
         report = replace(report, artifact=str(path)).require()
-        info = ArtifactInfo.of(part).model_copy(update={"lossy": exporter.lossy, "raw": exporter.raw})
+        info = ArtifactInfo.of(part).model_copy(
+            update={"lossy": exporter.lossy, "interface": exporter.interface}
+        )
         _move(part, path)
     return info, report
 
@@ -75,7 +77,7 @@ def _checked(
             str(part), TRAINED, (), tuple(found.problems), why_not, tuple(found.facts), exporter.lossy
         )
     report = check_parity(
-        bundle.reference or ModuleRunner(bundle.module, bundle.contract),
+        bundle.reference or ModuleRunner.of(bundle.module, bundle.contract),
         runtime.open(part, bundle.contract),
         cases,
         tolerance,

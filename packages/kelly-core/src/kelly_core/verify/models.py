@@ -32,7 +32,7 @@ class Evidence:
 
     Attributes:
         module: In evaluation mode; takes the contract's feeds, gives its fetches.
-        reference: What files are compared with: the module, with raw inputs behind the features.
+        reference: What files are compared with: the module, or what its other interface is made of.
         cases: What to run, by name.
         inputs: What kind of inputs these are, for people: `"random inputs"`.
     """
@@ -145,10 +145,10 @@ def check_golden(
 def random_evidence(workspace: Workspace, contract: Contract) -> Evidence | None:
     """The checkpoint, if it is the one that the contract describes, and seeded random inputs.
 
-    Of files that take raw inputs there is none: their features are the model package's affair.
+    Of files with another interface there is none: what it is made of is the model package's affair.
     """
     checkpoint = workspace.checkpoints(contract.model_id) / "best.pt"
-    if contract.takes_raw or not checkpoint.is_file() or find_spec("torch") is None:
+    if contract.interface or not checkpoint.is_file() or find_spec("torch") is None:
         return None
     try:
         reference: Any = BUILTIN["torch"].open(checkpoint, contract)

@@ -211,4 +211,4 @@ def _carried(contract: Contract, module: nn.Module, runner: MilRunner, lossy: fl
     fixed = not set(symbols(contract.inputs)) - {BATCH}
     several = {name: np.concatenate([item[name] for item in items]) for name in items[0]} if fixed else items[0]
     cases = {"calls after one another": stepwise(contract, items[0], several)}
-    return check_parity(ModuleRunner(module, contract), runner, cases, lossy=lossy).rows
+    return check_parity(ModuleRunner.of(module, contract), runner, cases, lossy=lossy).rows

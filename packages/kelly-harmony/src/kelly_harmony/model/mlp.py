@@ -97,7 +97,7 @@ class MlpHarmony(Harmony):
         place = torch.arange(beats, device=line.device)
         age = place[:, None] - place[None, :]
         there = (age >= HINDSIGHT) & (age < HINDSIGHT + self.span)
-        late = F.pad(values, (0, 0, HINDSIGHT, 0))[:, :beats]
+        late = F.pad(values * present, (0, 0, HINDSIGHT, 0))[:, :beats]
         return [self._attend(keys, keys, values, age, there & (present[:, None, None, :, 0] > 0)), late]
 
     def _attend(self, query: Tensor, keys: Tensor, values: Tensor, age: Tensor, there: Tensor) -> Tensor:
@@ -160,4 +160,5 @@ def _sounding(beats: Tensor) -> Tensor:
 
 
 def _shares(sums: Tensor) -> Tensor:
+    sums = sums.clamp(min=0.0)  # of inputs out of their range, as parity may draw them
     return sums / (sums.sum(dim=-1, keepdim=True) + 0.25)

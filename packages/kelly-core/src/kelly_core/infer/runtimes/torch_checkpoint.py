@@ -37,4 +37,4 @@ def open_runner(path: Path, contract: Contract, threads: int) -> ModuleRunner:
             where=str(path),
             hint=f"export it: `kelly export {trained.spec.name} --all`",
         )
-    return ModuleRunner(trained.task.export_module(trained.module).eval(), contract)
+    return ModuleRunner.of(trained.task.export_module(trained.module).eval(), contract)

@@ -38,4 +38,4 @@ def open_runner(path: Path, contract: Contract, threads: int) -> ModuleRunner:
             where=str(path),
             hint="the file belongs to another model or version; export the model again",
         )
-    return ModuleRunner(module, contract)
+    return ModuleRunner.of(module, contract)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kelly_core.workspace import Workspace
 
 WHOLE, STEP, FRONT = "whole", "step", "whole with front end"
+INTERFACES = {"waveform": FRONT, "whole": WHOLE}
+"""What a call of a file with another interface is."""
 EMPTY, FRONT_ALONE = "empty graph", "front end alone"
 """Rows beside the runtimes: what a call from Python costs, and what the sound's features cost."""
 
@@ -54,9 +56,11 @@ def calls_of(contract: Contract, runtime: str, runner: Runner) -> list[Call]:
     """
     contract = contract.of_artifact(runtime)
     whole = whole_inputs(contract)
-    if contract.takes_raw:
-        noise = random_inputs(contract, 1)
-        return [Call(runtime, FRONT, lambda: runner.run(noise))]
+    if contract.interface:
+        inputs = random_inputs(contract, 1)
+        return [
+            Call(runtime, INTERFACES.get(contract.interface, contract.interface), lambda: runner.run(inputs))
+        ]
     dim = step_dimension(contract)
     found = []
     if dim is not None or not contract.state:
