@@ -59,7 +59,8 @@ class Demo(Generic[Options]):
 
         Raises:
             ConfigError: An option is out of range.
-            DataError: `path` is a folder made earlier, and something in it was changed since.
+            DataError: `path` is a folder made earlier, and something in it was changed since; or it can't be
+                written to.
         """
         from filelock import FileLock
 
@@ -71,11 +72,18 @@ class Demo(Generic[Options]):
                     "isn't what was made there", where=str(path), hint="take --data demo, which makes it anew"
                 )
             return path
-        path.mkdir(parents=True, exist_ok=True)
         root = path / self.folder(wanted)
-        with FileLock(path / f".{self.name}.lock"):
-            if not self.is_complete(root):
-                self._build(root, wanted)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with FileLock(path / f".{self.name}.lock"):
+                if not self.is_complete(root):
+                    self._build(root, wanted)
+        except OSError as error:
+            raise DataError(
+                f"demo data can't be written there ({error.strerror})",
+                where=str(path),
+                hint="choose a data root that can be written to, and has space: KELLY_DATA_ROOT or --workspace",
+            ) from error
         return root
 
     def recognises(self, path: Path) -> bool:
