@@ -2,6 +2,7 @@
 
 from kelly_core.verify.cases import COLUMNS, Case, from_reset, golden_inputs, parity_cases, random_inputs
 from kelly_core.verify.gate import export_verified
+from kelly_core.verify.golden import golden_rows
 from kelly_core.verify.matrix import Cell, cells_of, matrix
 from kelly_core.verify.models import (
     Evidence,
@@ -27,6 +28,7 @@ __all__ = [
     "export_verified",
     "from_reset",
     "golden_inputs",
+    "golden_rows",
     "matrix",
     "parity_cases",
     "random_evidence",

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from kelly_core.export import ExportBundle, Inspection
 from kelly_core.runtime import opening
-from kelly_core.verify import from_reset, random_inputs
-from kelly_core.verify.golden import golden_rows
+from kelly_core.verify import from_reset, golden_rows, random_inputs
 from kelly_export.coreml.convert import LONGEST, convert, sizes
 from kelly_export.coreml.mil import MilRunner, unknown_operations
 from kelly_export.coreml.names import LABEL, PROBABILITIES, classified
