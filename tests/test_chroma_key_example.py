@@ -39,13 +39,13 @@ def test_from_training_to_the_key_of_a_tune(stranger, tmp_path):
     mine = ("chroma-key", "midi-key-signatures", "javascript", "run-diary")
     assert [listed[name] for name in mine] == ["model", "dataset", "exporter", "observer"]
 
-    trained = stranger.kelly("train", "chroma-key", "--data", "demo", "--epochs", "12", "--json")
+    trained = stranger.kelly("train", "chroma-key", "--data", "demo", "--epochs", "30", "--json")
     assert trained.returncode == 0, trained.stderr
     result = json.loads(trained.stdout)
     assert result["metrics"]["test"]["accuracy"]["value"] > 0.5  # of 24 keys; synthetic songs
     assert "Krumhansl-Schmuckler" in result["baselines"]
     (diary,) = stranger.workspace.glob("logs/training/*/diary.md")
-    assert diary.read_text().count("\n- epoch ") == 12
+    assert diary.read_text().count("\n- epoch ") == 30
 
     exported = stranger.kelly("export", "chroma-key", "--all", "--json")
     assert exported.returncode == 0, exported.stderr

@@ -168,7 +168,7 @@ BROKEN = [  # rule, how it is broken, part of the message
     ),
     (
         "damaged-items-are-errors-of-ours",
-        Changed("melodies.py", "= read_midi(path)", "= read_midi(path) if path.stat().st_size > 99 else 1 / 0"),
+        Changed("melodies.py", "(read_midi(path))", "(read_midi(path) if path.stat().st_size > 99 else 1 / 0)"),
         "preparing it raised ZeroDivisionError",
     ),
     (
@@ -214,8 +214,8 @@ BROKEN = [  # rule, how it is broken, part of the message
         "bad-inputs-are-errors-of-ours",
         Changed(
             "plugin.py",
-            BUDGET,
-            BUDGET + 'infer_file=LazyRef("kelly_key_finder.beside:infer_file"),',
+            "kelly_key_finder.predict:infer_file",
+            "kelly_key_finder.beside:infer_file",
             beside="def infer_file(engine, path):\n    return path.read_text()\n",
         ),
         "infer_file('missing') raised FileNotFoundError",
@@ -224,8 +224,8 @@ BROKEN = [  # rule, how it is broken, part of the message
         "bad-inputs-are-errors-of-ours",
         Changed(
             "plugin.py",
-            BUDGET,
-            BUDGET + 'predict=LazyRef("kelly_key_finder.beside:predict"),',
+            "kelly_key_finder.predict:predict_command",
+            "kelly_key_finder.beside:predict",
             beside="def predict(file: str) -> None:\n    '''Predict.'''\n    1 / 0\n",
         ),
         "kelly predict ended with 1 over a bad file: error: internal error: ZeroDivisionError",

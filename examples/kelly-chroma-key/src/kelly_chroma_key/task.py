@@ -44,10 +44,10 @@ class _Played(Deployed):
 
 
 class ChromaKeyTask(Task[ChromaKeyConfig]):
-    """Beats to keys. Accuracy over tunes of the validation data chooses the epoch."""
+    """Beats to keys. The loss on validation data chooses the epoch: accuracy over a few tunes is too coarse."""
 
-    monitor: ClassVar[str] = "accuracy"
-    monitor_mode: ClassVar[Literal["min", "max"]] = "max"
+    monitor: ClassVar[str] = "loss"
+    monitor_mode: ClassVar[Literal["min", "max"]] = "min"
 
     def prepare(self, dataset: Dataset, split: Split, context: Context) -> Prepared:
         """Read every file of the split; files that can't be used are left out and named."""
