@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kelly_core.testing.subject import Subject
 
 
-class BrokenRuleReport(Exception):  # noqa: N818 - it is a verdict about somebody's plugin
+class FailedRuleError(Exception):
     """A rule is broken; carries what the check found."""
 
     def __init__(self, result: Result) -> None:
@@ -53,7 +53,7 @@ class RuleItem(pytest.Item):
         """Try the rule.
 
         Raises:
-            BrokenRuleReport: It is broken.
+            FailedRuleError: It is broken.
         """
         from kelly_core.testing.check import try_rule
 
@@ -62,11 +62,11 @@ class RuleItem(pytest.Item):
         if result.verdict == "skip":
             pytest.skip(result.detail)
         if result.verdict == "fail":
-            raise BrokenRuleReport(result)
+            raise FailedRuleError(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What is wrong, why the rule exists, how to mend it; no traceback of ours."""
-        if isinstance(excinfo.value, BrokenRuleReport):
+        if isinstance(excinfo.value, FailedRuleError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
