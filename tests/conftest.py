@@ -1,4 +1,4 @@
-"""What tests that cross packages share: C++ examples around a model, a stranger's package installed by itself."""
+"""What tests across packages share: C++ examples around a model, a stranger's package installed by itself."""
 
 from __future__ import annotations
 

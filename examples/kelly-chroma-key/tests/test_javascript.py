@@ -86,7 +86,7 @@ def test_two_streams_do_not_hear_each_other(made):
 def test_a_module_of_another_model_is_refused(made):
     _, bundle, path = made
     other = ChainInfo(inputs=[ChainTensor(name="frames", size=23)], outputs=bundle.contract.chain.outputs)
-    with pytest.raises(ContractError, match="makes 24 numbers of 24; the contract says 24 of 23"):
+    with pytest.raises(ContractError, match=r"makes 24 numbers of 24, .* the contract says 24 of 23"):
         open_runner(path, bundle.contract.model_copy(update={"chain": other}))
 
 
@@ -105,11 +105,6 @@ def test_what_the_module_does_not_compute_is_refused_by_name(made, tmp_path):
     odd = ExportBundle(bundle.module, bundle.contract, {}, {}, Chain(layers))
     with pytest.raises(FormatError, match="doesn't compute 'prelu'"):
         export(odd, tmp_path / "odd.mjs")
-    shared = ChainInfo(inputs=[ChainTensor(name="frames", size=24, one_hot=True)])
-    with pytest.raises(FormatError, match="indices instead of numbers"):
-        export(
-            ExportBundle(bundle.module, bundle.contract, {}, {}, Chain(layers, shared)), tmp_path / "odd.mjs"
-        )
     assert list(tmp_path.iterdir()) == []
 
 

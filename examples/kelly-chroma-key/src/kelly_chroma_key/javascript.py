@@ -46,14 +46,8 @@ def export(bundle: ExportBundle, path: Path) -> None:
 
 
 def _check(info: ChainInfo) -> None:
-    reasons = {
-        "host steps behind its last layer": bool(info.host),
-        "indices instead of numbers in its frames": any(slot.one_hot for slot in info.inputs),
-        "layers that share a state tensor": any(part.at is not None for part in info.state),
-    }
-    found = [reason for reason, there in reasons.items() if there]
-    if found:
-        raise FormatError(f"its chain has {found[0]}; the module knows none", hint=HINT)
+    if info.host or info.prepare:
+        raise FormatError("its chain has steps outside its layers; the module knows none", hint=HINT)
 
 
 def _about(contract: Contract, layers: Sequence[Layer]) -> dict[str, Any]:

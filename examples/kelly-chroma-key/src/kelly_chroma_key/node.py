@@ -7,15 +7,17 @@ import shutil
 import subprocess
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kelly_core.contract import ChainInfo, Contract
-from kelly_core.errors import ContractError
-from kelly_core.export import Arrays
+from kelly_core.contract import Contract
+from kelly_core.infer.frames import ChainRunner
 from kelly_core.runtime import opening
 from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
 
 HOST = Path(__file__).with_name("host.mjs")
 OLDEST = 18
@@ -36,7 +38,7 @@ def why_not() -> str:
     )
 
 
-def open_runner(path: Path, contract: Contract, threads: int = 0) -> NodeRunner:
+def open_runner(path: Path, contract: Contract, threads: int = 0) -> ChainRunner:
     """Open a module.
 
     Args:
@@ -48,22 +50,17 @@ def open_runner(path: Path, contract: Contract, threads: int = 0) -> NodeRunner:
         ContractError: It is damaged, of another kind, or doesn't fit the contract.
     """
     with opening(path, "JavaScript"):
-        return NodeRunner(path, contract)
+        return ChainRunner(NodeEngine(path), contract)
 
 
-class NodeRunner:
-    """A module in a process of its own, which ends with this object.
+class NodeEngine:
+    """A module in a process of its own, which ends with this object: a `kelly_core.infer.frames.FrameEngine`.
 
     Args:
         path: The file.
-        contract: Which tensors its frames are made of.
     """
 
-    def __init__(self, path: Path, contract: Contract) -> None:
-        if contract.chain is None:
-            raise ContractError("the contract doesn't say how tensors become frames", hint="export it again")
-        self.chain: ChainInfo = contract.chain
-        self.contract = contract
+    def __init__(self, path: Path) -> None:
         node = shutil.which("node")
         assert node is not None, "asked for before `why_not`"
         self._lock = threading.Lock()
@@ -76,58 +73,28 @@ class NodeRunner:
         )
         weakref.finalize(self, _end, self._process)
         found = self._read()
-        sizes = [sum(slot.size for slot in slots) for slots in (self.chain.inputs, self.chain.outputs)]
-        if [found["inputs"], found["outputs"]] != sizes:
-            raise ContractError(
-                f"it makes {found['outputs']} numbers of {found['inputs']}; "
-                f"the contract says {sizes[1]} of {sizes[0]}",
-                hint="the file belongs to another model or version; export the model again",
-            )
-        self._memory: list[int] = found["memory"]
+        self.inputs, self.outputs = int(found["inputs"]), int(found["outputs"])
+        self._sizes: list[int] = found["memory"]
 
-    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """Outputs by name, and the following state. Thread-safe: calls wait for each other."""
-        frames = self._frames(inputs)
-        batch = len(frames)
-        outputs, states = [], []
-        for row in range(batch):
-            memory = [inputs[part.name][row].tolist() for part in self.chain.state]
-            memory = memory or [[0.0] * size for size in self._memory]
-            answer = self._ask({"frames": frames[row].tolist(), "memory": memory})
-            outputs.append(answer["outputs"])
-            states.append(answer["memory"])
-        given = self._tensors(np.array(outputs, np.float32))
-        following = {state.name: state.next_name for state in self.contract.state}
-        for at, part in enumerate(self.chain.state):
-            given[following[part.name]] = np.array([memory[at] for memory in states], np.float32)
-        return given
+    @property
+    def state(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Name and shape of every part of its memory: one for each recurrent layer."""
+        return [(f"{at}.hidden", (size,)) for at, size in enumerate(self._sizes)]
 
-    def _frames(self, inputs: Arrays) -> NDArray[np.float32]:
-        """(batch, frames, numbers)."""
-        parts = []
-        for slot in self.chain.inputs:
-            axis = self._time_axis(slot.name)
-            array = inputs[slot.name][:, None] if axis is None else np.moveaxis(inputs[slot.name], axis, 1)
-            parts.append(array.reshape(*array.shape[:2], -1))
-        return np.concatenate(parts, axis=2).astype(np.float32)
+    def reset(self, streams: int) -> list[Floats]:
+        """Memory before the first frame, (streams, size) each."""
+        return [np.zeros((streams, size), np.float32) for size in self._sizes]
 
-    def _tensors(self, frames: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """(batch, frames, numbers) as the contract's outputs."""
-        found: dict[str, NDArray[Any]] = {}
-        ends = np.cumsum([slot.size for slot in self.chain.outputs])[:-1]
-        infos = {info.name: info for info in self.contract.outputs}
-        for slot, part in zip(self.chain.outputs, np.split(frames, ends, axis=2), strict=True):
-            inner = [size for size in infos[slot.name].shape[1:] if isinstance(size, int)]
-            shaped = part.reshape(*part.shape[:2], *inner)
-            axis = self._time_axis(slot.name)
-            found[slot.name] = shaped[:, -1] if axis is None else np.moveaxis(shaped, 1, axis)
-        return found
-
-    def _time_axis(self, name: str) -> int | None:
-        """The axis of a tensor that counts frames; None where a call is one frame."""
-        infos = (*self.contract.inputs, *self.contract.outputs)
-        shape = next(info.shape for info in infos if info.name == name)
-        return shape.index(self.chain.time) if self.chain.time in shape else None
+    def run(self, frames: Floats, memory: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
+        """(streams, frames, inputs) and memory to (streams, frames, outputs) and memory; one call at a time."""
+        answers = [
+            self._ask({"frames": stream.tolist(), "memory": [part[row].tolist() for part in memory]})
+            for row, stream in enumerate(frames)
+        ]
+        following = [
+            np.array([answer["memory"][at] for answer in answers], np.float32) for at in range(len(self._sizes))
+        ]
+        return np.array([answer["outputs"] for answer in answers], np.float32), following
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -91,9 +91,11 @@ AREAS = (
                 "Contract",
                 "Pooling",
                 "StateInfo",
+                "TableInfo",
                 "TensorInfo",
+                "Turn",
+                "Votes",
             ),
-            "kelly_core.host_step": ("HostStep",),
             "kelly_core.deployed": ("Deployed",),
             "kelly_core.chain": (
                 "ACTIVATIONS",
@@ -114,6 +116,7 @@ AREAS = (
                 "folded",
                 "layers_of",
             ),
+            "kelly_core.chain.rtneural": ("parse", "render"),
             "kelly_core.evaluate": ("Protocol", "PublishedRow", "official_split"),
             "kelly_core.inference": (
                 "Engine",
@@ -166,6 +169,7 @@ AREAS = (
                 "hann_window",
                 "mel_filters",
             ),
+            "kelly_core.features.audio_torch": ("LogMelModule",),
             "kelly_core.features.cache": ("FeatureCache", "file_state"),
             "kelly_core.features.midi": (
                 "DRUM_CHANNEL",
@@ -186,6 +190,7 @@ AREAS = (
                 "write_back",
                 "write_notes",
             ),
+            "kelly_core.features.midi.keys": ("MAJOR", "MINOR"),
             "kelly_core.features.midi.picture": ("draw_roll",),
             "kelly_core.features.midi.samples": ("write_sample",),
             "kelly_core.features.midi.tunes": ("same_tunes", "tune_runs"),
@@ -194,8 +199,10 @@ AREAS = (
     Area(
         "File formats",
         {
-            "kelly_core.export": ("Arrays", "ExportBundle", "Inspection", "Runner"),
+            "kelly_core.export": ("Arrays", "ExportBundle", "FrontEnd", "Inspection", "Runner"),
+            "kelly_core.infer.frames": ("ChainRunner", "FrameEngine", "to_frames"),
             "kelly_core.infer.runtimes.onnx": ("open_runner",),
+            "kelly_core.infer.runtimes.rtneural": ("open_runner",),
             "kelly_core.infer.runtimes.torchscript": ("open_runner",),
             "kelly_core.runtime": ("BUILTIN", "check_names", "opening"),
             "kelly_core.tensors": ("resized", "symbols"),
@@ -215,7 +222,7 @@ AREAS = (
         {
             "kelly_core.atomic": ("replacing", "write_bytes", "write_json", "write_text"),
             "kelly_core.progress": ("Progress", "Silent"),
-            "kelly_core.testing": ("RULES", "Report", "Result", "Rule", "check_plugin"),
+            "kelly_core.testing": ("RULES", "Report", "Result", "Rule", "check_plugin", "untrained"),
             "kelly_core.workspace": ("Workspace",),
         },
     ),
