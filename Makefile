@@ -9,6 +9,8 @@ JOBS ?= 2
 
 # An environment that happens to be active must not be mistaken for the project's own.
 unexport VIRTUAL_ENV PYTHONPATH
+# Importing PyTorch takes several times as long where compiled files aren't kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The uv on the PATH, else one of our own under .uv/.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
@@ -23,10 +25,11 @@ export UV_PYTHON_DOWNLOADS
 EXPORT := $(UV) export --quiet --format requirements.txt --no-emit-workspace --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench lock check-lock clean
+.PHONY: help setup demo test test-wheels lint format docs bench lock check-lock check-packages check-floor \
+	release tagged clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 .uv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "Kelly needs Python 3.11 or newer, or uv: install one of them" >&2; exit 2; }
@@ -46,6 +49,9 @@ demo: setup ## Train, export, verify, register and try a model on built-in data
 
 test: setup ## Run all tests and the examples in docstrings
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal
+
+test-wheels: setup ## Install each package's wheel alone, list, train, export; PACKAGE=NAME for one
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m "" $(if $(PACKAGE),-k $(PACKAGE)) tests/test_wheels.py
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -74,6 +80,19 @@ check-lock: setup ## Check that a fresh resolution gives requirements.lock
 	@$(EXPORT) | diff -u requirements.lock - \
 		|| { echo "requirements.lock is out of date: run make lock and commit it" >&2; exit 1; }
 	@echo "requirements.lock is what a fresh resolution gives"
+
+check-packages: setup ## Build each package alone and check wheel and sdist; PACKAGE=NAME for one, kept in dist/
+	@rm -rf dist
+	@$(BIN)/python -m tools.check_packages --out-dir dist $(PACKAGE)
+
+check-floor: setup ## Try PACKAGE=NAME with the oldest kelly-core that it allows
+	@$(BIN)/python -m tools.core_floor $(PACKAGE)
+
+release: setup ## Version, changelog, commit and tag of PACKAGE=NAME; BUMP=major, minor, patch or none; DRY_RUN=1
+	@$(BIN)/python -m tools.release $(PACKAGE) $(BUMP) $(if $(DRY_RUN),--dry-run)
+
+tagged: setup ## Print the package that TAG=NAME-vVERSION releases
+	@$(BIN)/python -m tools.tagged $(TAG)
 
 clean: ## Remove what the targets made; the environment and uv stay
 	rm -rf $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

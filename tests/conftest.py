@@ -1,7 +1,8 @@
-"""What tests across packages share: C++ examples around a model, a stranger's package installed by itself."""
+"""What tests across packages share: packages built and installed alone; C++ examples around a model."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from filelock import FileLock
 
+from kelly_core.errors import UserError
 from kelly_core.pipeline.code import write_code
 from kelly_core.pipeline.export import export_model
 from kelly_core.plugins import PluginHost
@@ -20,6 +23,8 @@ from kelly_core.testing import untrained
 from kelly_core.workspace import Workspace
 from kelly_export.cpp import why_not
 from kelly_export.cpp.compiler import compilers
+from tools.check_packages import check_packages
+from tools.workspace import ToolError, find_uv
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,11 +75,39 @@ def program_of(page, main, build, folder):
 
 @pytest.fixture(scope="session")
 def cpp():
-    """The functions above."""
+    """The functions above: `.built`, `.run` and `.program_of`."""
     reason = why_not() or ("" if shutil.which("cmake") else "there is no cmake")
     if reason:
         pytest.skip(f"not run here: {reason}")
     return SimpleNamespace(built=built, run=run, program_of=program_of)
+
+
+@pytest.fixture(scope="session")
+def uv():
+    """The path of uv."""
+    try:
+        return find_uv()
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def distributions(uv, tmp_path_factory):
+    """Every package built alone and checked, once for all processes: `.folder`, `.wheels`, `.problems`."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "distributions"
+    with FileLock(f"{folder}.lock"):
+        report = folder / "problems.json"
+        if not report.exists():
+            try:
+                problems = check_packages(ROOT, [], folder)
+            except ToolError as error:
+                if "error sending request" in error.message.lower():
+                    pytest.skip("packages can't be downloaded here")
+                raise
+            report.write_text(json.dumps(problems))
+    problems = json.loads(report.read_text())
+    return SimpleNamespace(folder=folder, wheels=sorted(folder.glob("*.whl")), problems=problems)
 
 
 def run_alone(*command, cwd=None, **environment):
@@ -116,17 +149,13 @@ class Stranger:
 
 
 @pytest.fixture(scope="session")
-def install_plugin():
+def install_plugin(uv):
     """`install_plugin(source, place)`: build the wheel of a folder and install it, alone, below `place`.
 
     Its dependencies come from this environment.
     """
-    own = ROOT / ".uv" / "bin" / "uv"
-    uv = str(own) if own.exists() else shutil.which("uv")
 
     def install(source, place):
-        if uv is None or run_alone(uv, "--version").returncode:
-            pytest.skip("uv isn't on the path")
         built = run_alone(uv, "build", "--quiet", "--wheel", "--out-dir", str(place / "dist"), str(source))
         if built.returncode and "error sending request" in built.stderr.lower():
             pytest.skip("packages can't be downloaded here")

@@ -173,7 +173,7 @@ def test_a_step_is_one_unit_with_the_state_passed_on():
 )
 def test_models_with_state_are_stepped(name, settings, calls):
     spec = PluginHost().model(name)
-    task = spec.task_class.resolve()(spec.config.resolve()(**settings))
+    task = spec.make_task(spec.config_class()(**settings))
     model = task.build(None).eval()
     interface, chain = task.interface(), task.chain(model)
     contract = contract_of(["batch", 1]).model_copy(

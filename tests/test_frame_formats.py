@@ -38,7 +38,7 @@ def trained(tmp_path, name, **settings):
             module.scale.fit(columns, torch.tensor([64.0, 0, 0, 0.5]) + torch.randn(300, 4) * 9)
 
     workspace, host = Workspace(tmp_path), PluginHost()
-    config = host.model(name).config.resolve()(**settings)
+    config = host.model(name).config_class()(**settings)
     return untrained(workspace, name, config, change=spread), workspace, host
 
 

@@ -101,7 +101,7 @@ def test_500_real_frames_are_what_torch_computes(name, tmp_path, monkeypatch):
     monkeypatch.setenv("KELLY_WORKSPACE", str(tmp_path))
     workspace, host = Workspace(tmp_path), PluginHost()
     spec = host.model(name)
-    trained = untrained(workspace, name, spec.config.resolve()(**CHAINS[name]), change=lively)
+    trained = untrained(workspace, name, spec.config_class()(**CHAINS[name]), change=lively)
     results = export_model(trained, workspace, host, FORMATS)
     contract = Contract.load(workspace.contract(spec.model_id))
     (tmp_path / "out").mkdir()

@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
+
+from tools.workspace import find_package
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
@@ -68,7 +69,8 @@ def test_every_make_command_in_the_pages_exists():
     ]:
         text = page.read_text(encoding="utf-8")
         commands = re.findall(r"`make ([^`\n]+)`|^(?:.*run: )?make ([a-z][^#\n]*)", text, re.MULTILINE)
-        named = {word for pair in commands for part in pair for word in part.split()}
+        # Settings such as PACKAGE=kelly-emotion follow the target.
+        named = {word for pair in commands for part in pair for word in part.split() if "=" not in word}
         assert named <= targets, page
 
 
@@ -98,10 +100,9 @@ def test_a_package_is_described_licensed_and_versioned(package):
     assert project["name"] == package.name
     assert project["requires-python"] == ">=3.11"
     assert (package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
-    (init,) = package.glob("src/*/__init__.py")
-    version = re.search(r'^__version__ = "([^"]+)"$', init.read_text(encoding="utf-8"), re.MULTILINE)
-    assert version is not None
-    assert f"\n## {version[1]}\n" in (package / "CHANGELOG.md").read_text(encoding="utf-8")
+    version = re.escape(str(find_package(ROOT, package.name).version))
+    changelog = (package / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^<!-- releases -->\n\n## {version}( \([-\d]+\))?$", changelog, re.MULTILINE)
     readme = (package / "README.md").read_text(encoding="utf-8")
     extras = project.get("optional-dependencies", {})
     for requirement in [*project["dependencies"], *(one for extra in extras.values() for one in extra)]:
@@ -142,21 +143,3 @@ def test_no_tracked_file_names_a_machine_or_an_index():
                 if private.search(line):
                     found.append(f"{name}:{number}: {line.strip()[:100]}")
     assert found == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("package", PACKAGES, ids=by_name)
-def test_a_wheel_has_the_licence_and_the_type_marker(package, tmp_path):
-    uv = next((str(path) for path in (ROOT / ".uv" / "bin" / "uv",) if path.exists()), "uv")
-    build = [uv, "build", "--wheel", "--quiet", "--out-dir", tmp_path, package]
-    try:
-        done = subprocess.run(build, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("uv isn't on the path")
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    module = package.name.replace("-", "_")
-    assert f"{module}/py.typed" in names
-    assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert {name.split("/")[0].split("-")[0] for name in names} == {module}

@@ -221,7 +221,7 @@ def test_naming_no_model_or_a_wrong_one_says_what_to_type(kelly, tmp_path):
     assert (code, "kelly train emotion" in err) == (2, True)
     code, _, err = kelly("train", "emotoin")
     assert code == 2
-    assert "installed: dynamics, emotion, groove" in err
+    assert "installed: clap, dynamics, emotion, groove" in err
 
 
 def test_protocols_are_listed_and_unknown_ones_refused(kelly):

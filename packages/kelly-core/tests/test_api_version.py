@@ -113,5 +113,5 @@ def test_doctor_tells_everybody_else(fakes, monkeypatch):
     fakes.write("fake-key", plugin(more=warns), models=["key"])
     monkeypatch.setenv("PYTHONPATH", str(fakes.folder))
     entries = [entry for entry in read_catalog() if entry.distribution == "fake-key"]
-    (found,) = health._plugins(entries, probe_plugins(entries))
+    (found,) = health.plugin_checks(entries, probe_plugins(entries))
     assert (found.verdict, found.hint) == ("ok", "it uses what goes away")

@@ -150,8 +150,8 @@ def host(monkeypatch):
     spec = SimpleNamespace(
         name="tiny",
         model_id="tinynet",
-        config=LazyRef("kelly_core.config:TrainConfig"),
-        task_class=SimpleNamespace(resolve=lambda: TinyTask),
+        config_class=LazyRef("kelly_core.config:TrainConfig").resolve,
+        make_task=TinyTask,
     )
     other = SimpleNamespace(**{**vars(spec), "name": "other", "model_id": "othernet"})
     return SimpleNamespace(model=lambda name: {"tiny": spec, "other": other}[name])

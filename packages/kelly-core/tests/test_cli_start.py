@@ -29,6 +29,8 @@ BANNED = {
     "numba",
     "matplotlib",
     "sklearn",
+    "transformers",
+    "huggingface_hub",
 }
 RUN = "import sys\nfrom kelly_core.cli import main\n"
 REPORT = (

@@ -30,27 +30,42 @@ def recognises(path):
 def open_it(path, options):
     {opens}
 """
-MODEL = """
+MODEL = '''
 from typing import Literal
 from pydantic import field_validator
 from kelly_core.config import TrainConfig, setting
 @hookimpl
 def kelly_models():
     ref = LazyRef("fake_key:Key")
-    return [ModelSpec("key", "keyfinder", "key", "s", ref, {task})]
+    return [ModelSpec("key", "keyfinder", "key", "s", ref, {task}, {predict})]
 class Key(TrainConfig):
     model_id: str = "{model_id}"
     task: str = "key"
     {more}
+def predict(file: str) -> None:
+    """Predict."""
+    1 / 0
+'''
+ONLY_RUN = (
+    HEAD
+    + """
+from kelly_core.errors import KellyError
+@hookimpl
+def kelly_models():
+    ref = LazyRef("fake_key:find")
+    told = Pretrained("it took years", "fine-tune it elsewhere", "nowhere", "MIT", "nobody", ref, ref)
+    return [ModelSpec("key", "keyfinder", "key", "s", pretrained=told)]
 """
+)
 RETURNS_NOTHING = "@hookimpl\ndef kelly_models():\n    return []\n"
 GROWS = """width: int = setting(4, "grows")
     @field_validator("width")
     def _more(cls, value): return value + 1"""
 
 
-def model(task='LazyRef("fake_key:Key")', model_id="keyfinder", more="pass"):
-    return HEAD + MODEL.format(task=task, model_id=model_id, more=more)
+def model(task='LazyRef("fake_key:Key")', model_id="keyfinder", more="pass", predict=""):
+    named = f'LazyRef("fake_key:{predict}")' if predict else "None"
+    return HEAD + MODEL.format(task=task, model_id=model_id, more=more, predict=named)
 
 
 def dataset(made=False, recognises="return False", opens="raise DataError('nothing here')"):
@@ -229,6 +244,26 @@ BROKEN = [  # rule, how it is broken, part of the message
             beside="def predict(file: str) -> None:\n    '''Predict.'''\n    1 / 0\n",
         ),
         "kelly predict ended with 1 over a bad file: error: internal error: ZeroDivisionError",
+    ),
+    (
+        "unusable-files-are-errors-of-ours",
+        Written("models", model(predict="predict")),
+        "it ended with 1 and said: error: internal error: ZeroDivisionError",
+    ),
+    (
+        "missing-weights-are-errors-of-ours",
+        Written("models", ONLY_RUN + "def find(workspace):\n    raise KellyError('not here')\n"),
+        "it doesn't say how to get them: not here",
+    ),
+    (
+        "missing-weights-are-errors-of-ours",
+        Written("models", ONLY_RUN + "def find(workspace):\n    return workspace.root / 'gone'\n"),
+        "which is no folder that is there",
+    ),
+    (
+        "unusable-weights-are-errors-of-ours",
+        Written("models", ONLY_RUN + "def find(folder):\n    return (folder / 'config.json').read_text()\n"),
+        "no-weights: it raised FileNotFoundError",
     ),
     (
         "probe-reports",

@@ -29,7 +29,7 @@ from kelly_export.plugin import kelly_exporters
 
 pytest.importorskip("coremltools")
 torch.set_num_threads(1)
-EXPORTERS = {spec.name: spec for spec in kelly_exporters() if "coremltools" in spec.modules}
+EXPORTERS = {spec.name: spec for spec in kelly_exporters() if spec.name in {"coreml", "coreml-fp16", "mlmodel"}}
 PROGRAMS = ["coreml", "coreml-fp16"]
 ELSEWHERE = pytest.mark.skipif(sys.platform == "darwin", reason="here Core ML itself predicts")
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kelly_core.contract import Contract, Pooling, StateInfo, TensorInfo
+from kelly_core.contract import ArtifactInfo, Contract, Pooling, StateInfo, TensorInfo
 from kelly_export.swift import render, type_name, write
 from kelly_export.swift_text import WIDTH
 
@@ -50,6 +50,13 @@ STATEFUL = {
     "state": [StateInfo(name="memory", shape=["batch", 2, 5], reset=0.5)],
     "labels": [],
 }
+KEPT = {
+    **STATEFUL,
+    "artifacts": {
+        "coreml": ArtifactInfo(file="toy_model.mlpackage", sha256="0" * 64, bytes=1),
+        "coreml-state": ArtifactInfo(file="toy_model.state.mlpackage", sha256="0" * 64, bytes=1),
+    },
+}
 
 
 def test_constants_have_their_types_and_what_has_none_is_left_out():
@@ -87,7 +94,29 @@ def test_state_is_kept_between_calls_and_reset():
     assert "label" not in source.split("public final class")[1]
 
 
-@pytest.mark.parametrize("changes", [{}, STATEFUL])
+def test_where_core_ml_keeps_the_state_the_wrapper_never_copies_it():
+    source = render(contract_of(**KEPT))
+    assert "macOS 15, iOS 18 and later" in source.splitlines()[1]
+    wrapper = source.split("/// The Core ML model")[1]
+    assert re.search(r"@available\(macOS 15, iOS 18, \*\)\npublic final class ToyModelModel", wrapper)
+    assert "compiles `toy_model.state.mlpackage` first" in wrapper
+    assert "private var state: MLState" in wrapper
+    assert re.search(r"prediction\(\s+from: .*, using: state\)", wrapper)
+    assert "let features" in wrapper
+    assert "next_" not in wrapper
+    assert wrapper.count("model.makeState()") == 1
+    assert wrapper.count("state = Self.fresh(model)") == 2  # when it is loaded, and when it is reset
+    assert re.search(r'withMultiArray\(for: "memory"\) \{ array in\s+for .*\{\s+array\[index\] = 0.5', wrapper)
+
+
+def test_zeros_are_left_to_core_ml():
+    zeros = [StateInfo(name="memory", shape=["batch", 2, 5])]
+    source = render(contract_of(**KEPT | {"state": zeros}))
+    assert source.count("state = model.makeState()") == 2
+    assert "fresh" not in source
+
+
+@pytest.mark.parametrize("changes", [{}, STATEFUL, KEPT])
 def test_it_is_formatted(changes):
     source = render(contract_of(**changes))
     lines = source.splitlines()
@@ -114,7 +143,7 @@ def test_the_file_lies_beside_the_model_s(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("swiftc") is None, reason="there is no Swift compiler here")
-@pytest.mark.parametrize("changes", [{}, STATEFUL])
+@pytest.mark.parametrize("changes", [{}, STATEFUL, KEPT])
 def test_swift_accepts_it(tmp_path, changes):
     (path,) = write(contract_of(**changes), tmp_path)
     how = "-typecheck" if sys.platform == "darwin" else "-parse"

@@ -67,7 +67,7 @@ def read_catalog(kinds: Iterable[Kind] = tuple(GROUPS)) -> list[Entry]:
         if not _declares_plugins(dist):
             continue
         try:
-            declared = list(_entries_of(dist))
+            declared = list(entries_of(dist))
         except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
             # Only damaged metadata gets here; it must not hide every other plugin.
             place = getattr(dist, "_path", dist)
@@ -113,7 +113,8 @@ def _declares_plugins(dist: metadata.Distribution) -> bool:
         return False
 
 
-def _entries_of(dist: metadata.Distribution) -> Iterator[Entry]:
+def entries_of(dist: metadata.Distribution) -> Iterator[Entry]:
+    """Everything that one installed package declares, in the order of its entry points."""
     kind_of = {group: kind for kind, group in GROUPS.items()}
     points = [(kind_of[point.group], point) for point in dist.entry_points if point.group in kind_of]
     if not points:
@@ -121,7 +122,7 @@ def _entries_of(dist: metadata.Distribution) -> Iterator[Entry]:
     info = dist.metadata
     if "Name" not in info:
         raise ValueError("it doesn't say its name; install the package again")
-    name = _normalise(info["Name"])
+    name = normalise(info["Name"])
     summary = info["Summary"] if "Summary" in info else ""  # noqa: SIM401 - its type has no `get`
     for kind, point in points:
         siblings = tuple((other, p.name) for other, p in points if p.value == point.value)
@@ -140,5 +141,6 @@ def _allowed(entry: Entry) -> bool:
     return not names.isdisjoint({entry.name, entry.distribution, entry.qualified})
 
 
-def _normalise(name: str) -> str:
+def normalise(name: str) -> str:
+    """A package's name as indexes compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -124,7 +124,7 @@ def load_trained(path: Path, host: PluginHost, *, name: str | None = None) -> Tr
             where=str(path),
             hint=f"use `{payload['name']}` as the model, or another file",
         )
-    task: Task[Any] = spec.task_class.resolve()(load_stored(spec.config.resolve(), payload["config"]))
+    task: Task[Any] = spec.make_task(load_stored(spec.config_class(), payload["config"]))
     module = task.build(None)
     try:
         module.load_state_dict(payload["model_state_dict"])

@@ -56,6 +56,12 @@ class PluginError(UserError):
     code = "plugin"
 
 
+class InferenceOnlyError(UserError):
+    """A model whose weights were trained elsewhere was asked for something that needs training here."""
+
+    code = "inference-only"
+
+
 class DeviceError(UserError):
     """The device that was asked for is not usable here."""
 
@@ -102,3 +108,9 @@ class TrainingError(KellyError):
     """Training had to stop: the loss isn't finite, memory or disk ran out, data went away."""
 
     code = "training"
+
+
+class InstallError(KellyError):
+    """The program that installs packages ended with an error."""
+
+    code = "install"

@@ -13,9 +13,10 @@ from importlib import metadata
 from typing import Any, Literal
 
 from kelly_core.catalog import Entry, read_catalog
+from kelly_core.errors import KellyError
 from kelly_core.isolation import DEFAULT_LIMIT_S, DEVICE_LIMIT_S, ProbeResult, probe_plugins, run_isolated
 from kelly_core.plugins import PluginHost
-from kelly_core.specs import DeviceSpec, ExporterSpec
+from kelly_core.specs import DeviceSpec, ExporterSpec, ModelSpec
 from kelly_core.workspace import DATA_FOLDERS, Workspace
 
 Verdict = Literal["ok", "absent", "broken"]
@@ -33,7 +34,7 @@ class Check:
     """One finding.
 
     Attributes:
-        section: `python`, `libraries`, `plugins`, `devices`, `exporters`, `data` or `registry`.
+        section: `python`, `libraries`, `plugins`, `pretrained`, `devices`, `exporters`, `data` or `registry`.
         name: What was looked at.
         verdict: `absent` is nothing wrong: an optional thing that isn't there.
         message: What was found.
@@ -66,9 +67,10 @@ def examine(workspace: Workspace, limit_s: float = DEFAULT_LIMIT_S) -> Iterator[
     yield _registry(workspace)
     entries = read_catalog()
     probes = probe_plugins(entries, limit_s)
-    yield from _plugins(entries, probes)
+    yield from plugin_checks(entries, probes)
     healthy = [entry for entry in entries if not probes[entry.distribution, entry.module].problem]
     host = PluginHost(healthy)
+    yield from _pretrained(host, workspace)
     yield from _exporters(host)
     yield from _devices(healthy, host)
 
@@ -128,22 +130,47 @@ def _registry(workspace: Workspace) -> Check:
     return Check("registry", "registry", "ok", f"{path}, {models} models", facts={"models": models})
 
 
-def _plugins(entries: list[Entry], probes: dict[tuple[str, str], ProbeResult]) -> Iterator[Check]:
+def plugin_checks(entries: list[Entry], probes: dict[tuple[str, str], ProbeResult]) -> Iterator[Check]:
+    """How each probed plugin module fared, and names of theirs that two packages declare.
+
+    Args:
+        entries: Everything that is installed.
+        probes: Results by `(distribution, module)`, as `probe_plugins` gives them.
+    """
+    concerned = [entry for entry in entries if (entry.distribution, entry.module) in probes]
     for (distribution, module), result in probes.items():
-        mine = [entry for entry in entries if (entry.distribution, entry.module) == (distribution, module)]
+        mine = [entry for entry in concerned if (entry.distribution, entry.module) == (distribution, module)]
         title = f"{distribution} {mine[0].version}"
         if result.problem:
-            hint = f"upgrade it or report it, or `pip uninstall {distribution}`; --no-plugins does without"
+            hint = f"upgrade it or report it, or `kelly uninstall {distribution}`; --no-plugins does without"
             yield Check("plugins", title, "broken", result.problem, hint, result.traceback)
         else:
             brought = ", ".join(f"{entry.kind} {entry.name}" for entry in mine)
             yield Check("plugins", title, "ok", brought, "; ".join(result.deprecated))
-    for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in entries):
+    for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in concerned):
         owners = [entry for entry in entries if (entry.kind, entry.name) == (kind, name)]
         if len(owners) > 1:
             message = "declared by " + " and ".join(f"{entry.distribution} {entry.version}" for entry in owners)
             hint = f"say {' or '.join(repr(entry.qualified) for entry in owners)}; or uninstall one of them"
             yield Check("plugins", f"{kind} {name!r}", "broken", message, hint)
+
+
+def _pretrained(host: PluginHost, workspace: Workspace) -> Iterator[Check]:
+    """Models that are only run: whether their libraries and their weights are here."""
+    for spec in host.specs("model", ModelSpec):
+        if spec.pretrained is None:
+            continue
+        if missing := spec.pretrained.missing():
+            message = f"needs {', '.join(missing)}"
+            yield Check("pretrained", spec.name, "absent", message, spec.pretrained.install_hint)
+            continue
+        try:
+            yield Check("pretrained", spec.name, "ok", str(spec.pretrained.find.resolve()(workspace)))
+        except KellyError as error:
+            yield Check("pretrained", spec.name, "absent", error.message, error.hint or "")
+        except Exception as error:  # noqa: BLE001 - somebody's package; the other checks must go on
+            message = f"looking for its weights raised {type(error).__name__}: {error}"
+            yield Check("pretrained", spec.name, "broken", message, "upgrade or report its package")
 
 
 def _exporters(host: PluginHost) -> Iterator[Check]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kelly_core.errors import PluginError
+from kelly_core.errors import InferenceOnlyError, PluginError
 
 Dim = int | str
 """One dimension: a fixed size, or the name of a size that varies (`"batch"`, `"frames"`)."""
@@ -71,16 +72,49 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Pretrained:
+    """What is known of a model whose weights were trained elsewhere: Kelly only runs it.
+
+    Attributes:
+        reason: Why Kelly doesn't train it, as a clause (`"it took 680,000 hours of speech"`).
+        instead: What to do instead of training it, as an instruction.
+        source: Where the weights come from (`"openai/whisper-tiny on huggingface.co"`).
+        licence: Licence of the weights.
+        citation: Who made it.
+        find: `find(workspace) -> pathlib.Path`: the folder of the weights that predicting would use. Downloads
+            nothing; raises `KellyError` saying where it looked and how to get them.
+        open_weights: `open_weights(folder) -> Any`: the model from a folder; raises `KellyError` over one
+            that holds no usable weights.
+        modules: Top-level modules it imports, so that `kelly doctor` can tell whether it works here.
+        install_hint: Command that brings them.
+    """
+
+    reason: str
+    instead: str
+    source: str
+    licence: str
+    citation: str
+    find: LazyRef
+    open_weights: LazyRef
+    modules: tuple[str, ...] = ()
+    install_hint: str = ""
+
+    def missing(self) -> list[str]:
+        """Modules it needs that aren't installed; imports nothing."""
+        return [module for module in self.modules if importlib.util.find_spec(module) is None]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A trainable model.
+    """A model: one that Kelly trains, or one that it only runs (`pretrained`).
 
     Attributes:
         name: Short name, equal to the entry point's (`"emotion"`).
         model_id: Name of its files and registry entry (`"emotionrecognizer"`).
         task: Task name of the registry (`"emotion_embedding"`).
         summary: One line for people.
-        config: The pydantic configuration class, a `kelly_core.config.TrainConfig`.
-        task_class: The `kelly_core.task.Task` that trains it (may import torch).
+        config: The pydantic configuration class, a `kelly_core.config.TrainConfig`; None for one only run.
+        task_class: The `kelly_core.task.Task` that trains it (may import torch); None for one only run.
         predict: Function that becomes `kelly predict NAME`; typer reads its signature.
         infer_file: `infer_file(engine, path) -> kelly_core.inference.FilePrediction`, for `Engine.infer_file`.
         protocols: Mapping of protocol name to `kelly_core.evaluate.Protocol`, for `kelly evaluate --protocol`.
@@ -91,14 +125,15 @@ class ModelSpec:
         datasets: Dataset plugins of others that it can train on too (`"midi-folder"`).
         data_folder: Folder below the data root's `raw/` where this model's data lies.
         export_formats: Exporters tried by `--all`, in this order; one that can't carry the network says so.
+        pretrained: What is known of a model that is only run, in place of `config` and `task_class`.
     """
 
     name: str
     model_id: str
     task: str
     summary: str
-    config: LazyRef
-    task_class: LazyRef
+    config: LazyRef | None = None
+    task_class: LazyRef | None = None
     predict: LazyRef | None = None
     infer_file: LazyRef | None = None
     protocols: LazyRef | None = None
@@ -111,6 +146,54 @@ class ModelSpec:
     datasets: tuple[str, ...] = ()
     data_folder: str = ""
     export_formats: tuple[str, ...] = ("onnx", "torchscript", "rtneural", "cpp", "coreml")
+    pretrained: Pretrained | None = None
+
+    def __post_init__(self) -> None:
+        trained = self.config is not None and self.task_class is not None
+        only_run = self.config is None and self.task_class is None and self.pretrained is not None
+        if not (only_run or (trained and self.pretrained is None)):
+            raise PluginError(
+                f"model {self.name!r} must have config and task_class, or else `pretrained` alone",
+                where="ModelSpec",
+                hint="a model that is only run says why, and where its weights come from, by `pretrained`",
+            )
+
+    def require_trainable(self, where: str) -> None:
+        """Refuse what a model that is only run can't do.
+
+        Args:
+            where: What was asked for: `"kelly train"`.
+
+        Raises:
+            InferenceOnlyError: The model is only run; says why, and what to do instead.
+        """
+        if self.pretrained is not None:
+            raise InferenceOnlyError(
+                f"{self.name!r} is only run (`kelly predict {self.name}`), not trained, measured or exported "
+                f"here: {self.pretrained.reason}",
+                where=where,
+                hint=self.pretrained.instead,
+            )
+
+    def config_class(self) -> Any:
+        """The configuration class.
+
+        Raises:
+            InferenceOnlyError: The model is only run.
+        """
+        self.require_trainable(f"configuration of {self.name!r}")
+        assert self.config is not None
+        return self.config.resolve()
+
+    def make_task(self, config: Any) -> Any:
+        """The task that trains the model, with this configuration.
+
+        Raises:
+            InferenceOnlyError: The model is only run.
+        """
+        self.require_trainable(f"task of {self.name!r}")
+        assert self.task_class is not None
+        return self.task_class.resolve()(config)
 
 
 @dataclass(frozen=True, slots=True)

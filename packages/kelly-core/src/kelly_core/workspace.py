@@ -61,6 +61,11 @@ class Workspace:
         chosen = os.environ.get("KELLY_DATA_ROOT") or configured
         return Path(chosen).expanduser().resolve() if chosen else self.root / "data"
 
+    def pretrained(self, name: str) -> Path:
+        """Folder of weights from elsewhere: `NAME` in `KELLY_PRETRAINED`, else in `<data root>/pretrained`."""
+        folder = os.environ.get("KELLY_PRETRAINED")
+        return (Path(folder).expanduser().resolve() if folder else self.data_root() / "pretrained") / name
+
     def relative(self, path: Path) -> str:
         """`path` as shown to people: relative to the workspace when it lies inside."""
         path = Path(path)

@@ -6,8 +6,9 @@ from kelly_core.hookspecs import hookimpl
 from kelly_core.specs import ExporterSpec, LazyRef
 
 KELLY_API = 1
-FP16, INT8 = 0.05, 0.25
-"""Largest differences that fewer bits may make, as a share of an output's size; state adds them up."""
+FP16, INT8, STATE16 = 0.05, 0.25, 0.005
+"""Largest differences that fewer bits may make, as a share of an output's size; state adds them up. The last is
+of state alone in fp16."""
 
 
 @hookimpl
@@ -97,6 +98,14 @@ def _core_ml() -> list[ExporterSpec]:
             0.0,
         ),
         (
+            "coreml-state",
+            "Core ML program that keeps its state, in fp16, macOS 15, iOS 18 and later",
+            ".state.mlpackage",
+            "export_state",
+            "inspect_state",
+            STATE16,
+        ),
+        (
             "coreml-fp16",
             "Core ML program in fp16: half the size; for the Neural Engine",
             ".fp16.mlpackage",
@@ -123,9 +132,9 @@ def _core_ml() -> list[ExporterSpec]:
             modules=("torch", "coremltools"),
             install_hint="pip install 'kelly-export[coreml]'",
             lossy=lossy,
-            why_not=LazyRef(f"{room}.tools:why_not"),
+            why_not=LazyRef(f"{room}.tools:why_not{'_state' if name == 'coreml-state' else ''}"),
             inspect=LazyRef(f"{room}.inspect:{inspect}"),
-            code={"swift": LazyRef("kelly_export.swift:write")} if name == "coreml" else {},
+            code={"swift": LazyRef("kelly_export.swift:write")} if name in {"coreml", "coreml-state"} else {},
         )
         for name, summary, suffix, export, inspect, lossy in kinds
     ]

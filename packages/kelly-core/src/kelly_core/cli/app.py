@@ -24,8 +24,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("kelly_core.cli.export", "Write a trained model in a deployable format, checked for parity."),
     "verify": ("kelly_core.cli.verify", "Check an exported file against its contract and checkpoint."),
     "bench": ("kelly_core.cli.bench", "Time exported files against the model's latency budget."),
-    "predict": ("kelly_core.cli.predict", "Run a trained model on files or folders."),
+    "predict": ("kelly_core.cli.predict", "Run a model on files or folders."),
     "registry": ("kelly_core.cli.registry", "List, show, validate and change the model registry."),
+    "install": ("kelly_core.cli.install", "Install packages with models and other plugins."),
+    "uninstall": ("kelly_core.cli.uninstall", "Remove packages of plugins."),
+    "upgrade": ("kelly_core.cli.upgrade", "Bring Kelly's packages up to date."),
     "plugin": ("kelly_core.cli.plugin", "Write a new plugin package, or check an installed one."),
 }
 """Command name -> (module with `command` or `app`, help line). Help is shown without importing the module."""
@@ -88,7 +91,10 @@ def build() -> Any:
 
 
 def load(name: str) -> Any:
-    """Import a command's module and build the command from its `command` function or `app` group."""
+    """Import a command's module and build the command from its `command` function or `app` group.
+
+    A module may name a `CLASS` of its own for the command.
+    """
     module = importlib.import_module(COMMANDS[name][0])
     group = getattr(module, "app", None)
     if group is not None:
@@ -98,7 +104,7 @@ def load(name: str) -> Any:
         loaded.name = name
     else:
         single = typer.Typer(add_completion=False)
-        single.command(name)(module.command)
+        single.command(name, cls=getattr(module, "CLASS", None))(module.command)
         loaded = typer.main.get_command(single)
     loaded.help = loaded.help or COMMANDS[name][1]
     return lighten(loaded)

@@ -103,7 +103,11 @@ def _measure(
     from kelly_core.errors import UserError
     from kelly_core.pipeline.bench.timing import time_model
 
-    ids = {host.model(name).model_id: name for name in names}
+    ids: dict[str, str] = {}
+    for name in names:
+        spec = host.model(name)
+        spec.require_trainable("kelly bench")
+        ids[spec.model_id] = name
     if not names:
         found = sorted(place.models.glob("*.contract.json"))
         ids = {path.name.removesuffix(".contract.json"): "" for path in found}

@@ -63,7 +63,8 @@ def command(
         {"--resolved": resolved, "--file": file, "--set": sets, "--schema-link": schema_link},
     )
     spec = console.host().model(model)
-    config_class = spec.config.resolve()
+    spec.require_trainable("kelly config")
+    config_class = spec.config_class()
     if check is not None:
         _check(config_class, spec, check, as_json=json)
         return

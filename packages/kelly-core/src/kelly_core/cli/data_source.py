@@ -42,14 +42,15 @@ def data_root_for(folder: str) -> Path:
     from kelly_core.specs import ModelSpec
 
     host = console.host()
-    models = [spec.name for spec in host.specs("model", ModelSpec) if spec.data_folder == folder]
+    specs = [spec for spec in host.specs("model", ModelSpec) if spec.pretrained is None]
+    models = [spec.name for spec in specs if spec.data_folder == folder]
     configured = model_config(host, models[0]).data_root if models else None
     return console.workspace().data_root(configured)
 
 
 def _options(spec: ModelSpec, config: TrainConfig) -> dict[str, Any]:
     try:
-        options: dict[str, Any] = spec.task_class.resolve()(config).dataset_options()
+        options: dict[str, Any] = spec.make_task(config).dataset_options()
     except ModuleNotFoundError:  # without the train extra, data can still be checked with default labels
         return {}
     return options

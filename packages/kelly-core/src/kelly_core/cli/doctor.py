@@ -43,7 +43,7 @@ def command(
 
     checks: list[Check] = []
     section = ""
-    for check in examine(console.workspace(), time_limit or _limit()):
+    for check in examine(console.workspace(), time_limit or probe_limit()):
         checks.append(check)
         if not as_json:
             if check.section != section:
@@ -59,7 +59,12 @@ def command(
         raise typer.Exit(1)
 
 
-def _limit() -> float:
+def probe_limit() -> float:
+    """Longest time a plugin's code may take, in seconds: `KELLY_PROBE_SECONDS`, else 5.
+
+    Raises:
+        UserError: The variable holds no number above 0.
+    """
     from kelly_core.errors import UserError
     from kelly_core.isolation import DEFAULT_LIMIT_S
 

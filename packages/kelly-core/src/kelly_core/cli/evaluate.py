@@ -71,8 +71,9 @@ def command(
       kelly evaluate emotion --protocol ravdess-5fold --set architecture_type=streaming
       kelly evaluate groove --protocol groove --data ~/groove --arm live
     """  # noqa: D301 - \b is the character that keeps these lines apart
-    console.require_training()
     spec = console.host().model(model)
+    spec.require_trainable("kelly evaluate")
+    console.require_training()
     if protocol == "list":
         _list_protocols(spec)
     elif protocol is not None:

@@ -62,10 +62,12 @@ def command(
       kelly export emotion -f onnx -f onnx-int8 -o plugin/Resources
       kelly export emotion -f cpp --code cpp    C++: the network; sizes, labels, front end
       kelly export emotion -f coreml --code swift
+      kelly export harmony -f coreml-state --code swift    Core ML keeps the state
       kelly export emotion -f rtneural --checkpoint older.pt -o elsewhere
 
     \b
-    Formats: onnx, onnx-fp16, onnx-int8, torchscript, coreml, coreml-fp16, mlmodel, rtneural, cpp.
+    Formats: onnx, onnx-fp16, onnx-int8, torchscript, coreml, coreml-fp16, coreml-state, mlmodel,
+    rtneural, cpp.
     rtneural and cpp take plain layers only; where a network has others, the setting that fits is named.
     `kelly list` shows formats of other plugins, docs/plugin.md how each is used in an app or a plug-in.
     """  # noqa: D301 - \b is the character that keeps these lines apart
@@ -73,6 +75,7 @@ def command(
 
     host, place = console.host(), console.workspace()
     spec = host.model(model)
+    spec.require_trainable("kelly export")
     if not (formats or every or code):
         formats = [_usual(host, spec)]
         console.note(f"writing {formats[0]}, the usual format; -f names others, --all writes every one")

@@ -91,10 +91,10 @@ def _configs(root: Path) -> dict[str, str]:
 
     texts = {}
     for spec in console.host().specs("model", ModelSpec):
-        if workspace_file(root / "configs", (spec.name, spec.model_id, *spec.aliases)):
+        if spec.pretrained or workspace_file(root / "configs", (spec.name, spec.model_id, *spec.aliases)):
             continue
         try:
-            config = resolve(spec.config.resolve()).config
+            config = resolve(spec.config_class()).config
         except Exception as error:  # noqa: BLE001 - somebody's package; the workspace doesn't depend on it
             console.warn(f"no configuration for {spec.name!r}: {error}")
             continue

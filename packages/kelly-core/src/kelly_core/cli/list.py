@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from kelly_core.catalog import Entry, Kind, read_catalog
 from kelly_core.cli import console
+from kelly_core.errors import UserError
+from kelly_core.installed import names_by_kind
 from kelly_core.specs import AnySpec, DatasetSpec, DeviceSpec, ExporterSpec, ModelSpec, TensorSpec
 
 STATUS_COLOURS = {
@@ -24,6 +26,9 @@ STATUS_COLOURS = {
 
 def command(
     kind: Annotated[Kind | None, typer.Option(help="Only plugins of this kind.")] = None,
+    by: Annotated[
+        Literal["plugin", "package"], typer.Option(help="One line per plugin, or what each package brought.")
+    ] = "plugin",
     details: Annotated[bool, typer.Option("--details", help="Load the plugins and show their specs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -37,8 +42,14 @@ def command(
       kelly list
       kelly list --kind model --json
       kelly list --kind exporter --details
+      kelly list --by package                  what each package brought
     """  # noqa: D301 - \b is the character that keeps these lines apart
     entries = read_catalog((kind,)) if kind else read_catalog()
+    if by == "package":
+        if details:
+            raise UserError("details are of plugins", where="--by package", hint="leave out --details or --by")
+        _show_packages(entries, as_json=as_json)
+        return
     statuses = read_statuses()
     described = _described(entries) if details else {}
     if as_json:
@@ -50,6 +61,27 @@ def command(
             _print_details(entry, statuses, described[entry])
     else:
         _print_table(entries, statuses)
+
+
+def _show_packages(entries: list[Entry], *, as_json: bool) -> None:
+    """What each package brought: names by kind."""
+    packages: dict[tuple[str, str, str], list[Entry]] = {}
+    for entry in sorted(entries, key=lambda one: one.distribution):
+        packages.setdefault((entry.distribution, entry.version, entry.summary), []).append(entry)
+    records = [
+        {"distribution": name, "version": version, "summary": summary, "brings": names_by_kind(brought)}
+        for (name, version, summary), brought in packages.items()
+    ]
+    if as_json:
+        console.print_json(records)
+        return
+    rows: list[tuple[str, str, str]] = []
+    for (name, version, _), brought in packages.items():
+        title = f"{name} {version}"
+        for kind, names in names_by_kind(brought).items():
+            rows.append((title, kind, ", ".join(names)))
+            title = ""
+    console.columns(("package", "kind", "names"), rows)
 
 
 def read_statuses() -> Mapping[str, str]:
@@ -132,7 +164,8 @@ def _print_details(entry: Entry, statuses: Mapping[str, str], details: AnySpec |
     console.say(f"{console.paint(entry.qualified, 'bold')}  {entry.kind}, {entry.distribution} {entry.version}")
     lines = [f"broken: {details}"] if isinstance(details, str) else _spec_lines(details)
     if entry.kind == "model":
-        lines.insert(0, f"status: {statuses.get(entry.name, '-')}")
+        only_run = isinstance(details, ModelSpec) and details.pretrained is not None
+        lines.insert(0, f"status: {'only run' if only_run else statuses.get(entry.name, '-')}")
     for line in lines:
         console.say(f"    {line}")
 
@@ -142,9 +175,15 @@ def _spec_lines(spec: AnySpec | None) -> list[str]:
         lines = [
             spec.summary,
             f"id: {spec.model_id}; also called {', '.join(spec.aliases) or 'nothing else'}",
-            f"task: {spec.task}; latency budget {spec.latency_budget_ms:g} ms",
-            f"formats: {', '.join(spec.export_formats)}",
         ]
+        if spec.pretrained is not None:
+            of = spec.pretrained
+            lines += [f"task: {spec.task}", f"weights: {of.source}; {of.licence}; {of.citation}"]
+        else:
+            lines += [
+                f"task: {spec.task}; latency budget {spec.latency_budget_ms:g} ms",
+                f"formats: {', '.join(spec.export_formats)}",
+            ]
         for label, tensors in (("input", spec.inputs), ("output", spec.outputs), ("state", spec.state)):
             lines += [f"{label}: {_tensor(tensor)}" for tensor in tensors]
         return lines

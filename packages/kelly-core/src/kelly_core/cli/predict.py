@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -15,6 +15,9 @@ from kelly_core.errors import KellyError, UserError
 if TYPE_CHECKING:
     from kelly_core.infer.result import FilePrediction, TopK
 
+T = TypeVar("T")
+Failed = list[tuple[Path, KellyError]]
+"""Files that couldn't be used, and why."""
 BAR = 24
 """Characters of a bar at probability 1."""
 
@@ -56,7 +59,7 @@ app = typer.Typer(cls=ModelGroup, no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def _group() -> None:
-    """Run a trained model on files or folders.
+    """Run a model on files or folders.
 
     \b
     Examples:
@@ -86,6 +89,59 @@ def find_inputs(paths: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def run_each(files: Sequence[Path], work: Callable[[Path], T]) -> tuple[list[T], Failed]:
+    """Do the work with one file after the other, showing progress; a bad file stops no other.
+
+    Args:
+        files: Which; each once.
+        work: Done with each; raises `KellyError` over a bad file.
+
+    Returns:
+        What came out, in order, and the files that couldn't be used with the errors.
+    """
+    done: list[T] = []
+    failed: Failed = []
+    with console.progress() as bar:
+        for path in bar.track(files, "predicting", len(files)) if len(files) > 1 else files:
+            try:
+                done.append(work(path))
+            except KellyError as error:
+                failed.append((path, error))
+    return done, failed
+
+
+def tell(
+    records: Sequence[Mapping[str, Any]],
+    failed: Failed,
+    show: Callable[[], None],
+    *,
+    as_json: bool,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Print what `run_each` gave: as JSON, or with `show` and an error message for each bad file.
+
+    Args:
+        records: One for each file that was done, in plain values.
+        failed: The others.
+        show: Prints the results for people; called when there are any.
+        as_json: Print JSON instead.
+        about: What the JSON says beside predictions and errors.
+
+    Raises:
+        typer.Exit: With 2 when any file failed.
+    """
+    if as_json:
+        errors = [{"file": str(path), "error": e.message, "hint": e.hint} for path, e in failed]
+        console.print_json({**(about or {}), "predictions": list(records), "errors": errors})
+    else:
+        if records:
+            show()
+        for _, why in failed:
+            console.show_error(why)
+    if failed:
+        raise typer.Exit(2)
+
+
 def predict_files(
     files: Sequence[Path], predict: Callable[[Path], FilePrediction], *, top_k: int, as_json: bool
 ) -> None:
@@ -102,26 +158,19 @@ def predict_files(
     Raises:
         typer.Exit: With 2 when any file failed.
     """
-    done: list[FilePrediction] = []
-    failed: list[tuple[Path, KellyError]] = []
-    with console.progress() as bar:
-        work = bar.track(files, "predicting", len(files)) if len(files) > 1 else iter(files)
-        for path in work:
-            try:
-                done.append(predict(path))
-            except KellyError as error:
-                failed.append((path, error))
-    if as_json:
-        errors = [{"file": str(path), "error": e.message, "hint": e.hint} for path, e in failed]
-        console.print_json({"predictions": [one.as_dict(top_k) for one in done], "errors": errors})
-    elif done:
-        rows = [row for one in done for row in _rows(one, top_k)]
-        console.table(("file", "time", "label", "probability", ""), rows)
-    if not as_json:
-        for _, why in failed:
-            console.show_error(why)
-    if failed:
-        raise typer.Exit(2)
+    done, failed = run_each(files, predict)
+    tell([one.as_dict(top_k) for one in done], failed, lambda: show_labels(done, top_k), as_json=as_json)
+
+
+def show_labels(predictions: Sequence[FilePrediction], k: int) -> None:
+    """Print a table of the `k` best labels of each file and of its parts over time."""
+    rows = [row for one in predictions for row in _rows(one, k)]
+    console.table(("file", "time", "label", "probability", ""), rows)
+
+
+def clock(start: float, end: float) -> str:
+    """A part of a file for people: `"0:03.0 - 1:12.5"`, from seconds."""
+    return " - ".join(f"{int(at // 60)}:{at % 60:04.1f}" for at in (start, end))
 
 
 def _rows(prediction: FilePrediction, k: int) -> list[tuple[str, ...]]:
@@ -131,7 +180,7 @@ def _rows(prediction: FilePrediction, k: int) -> list[tuple[str, ...]]:
     rows = _block(name, f"{prediction.seconds:.1f} s", prediction.get_top_k(k))
     for span in prediction.spans:
         best = top_k(span.probabilities, prediction.labels, 1)
-        rows += _block("", f"{_clock(span.start)} - {_clock(span.end)}", best)
+        rows += _block("", clock(span.start, span.end), best)
     return rows
 
 
@@ -146,7 +195,3 @@ def _block(name: str, when: str, best: Sequence[TopK]) -> list[tuple[str, ...]]:
         )
         for at, one in enumerate(best)
     ]
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"

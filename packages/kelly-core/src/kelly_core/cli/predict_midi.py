@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kelly_core.cli import console
-from kelly_core.cli.predict import find_inputs
-from kelly_core.errors import KellyError, UserError
+from kelly_core.cli.predict import find_inputs, run_each, tell
+from kelly_core.errors import UserError
 
 if TYPE_CHECKING:
     from kelly_core.inference import Engine
@@ -140,24 +140,16 @@ def transform_files(
     Raises:
         typer.Exit: With 2 when any file failed.
     """
-    done: list[dict[str, Any]] = []
-    failed: list[tuple[Path, KellyError]] = []
-    pairs = list(zip(files, targets, strict=True))
-    with console.progress() as bar:
-        for file, target in bar.track(pairs, "predicting", len(pairs)) if len(pairs) > 1 else pairs:
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                done.append({"file": str(file), **transform(file, target), "output": str(target)})
-            except KellyError as error:
-                failed.append((file, error))
-    if as_json:
-        errors = [{"file": str(path), "error": e.message, "hint": e.hint} for path, e in failed]
-        console.print_json({"predictions": done, "errors": errors})
-    elif done:
+    target_of = dict(zip(files, targets, strict=True))
+
+    def work(file: Path) -> dict[str, Any]:
+        target = target_of[file]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return {"file": str(file), **transform(file, target), "output": str(target)}
+
+    def show() -> None:
         rows = [(one["file"], *(one[key] for key in columns.values()), one["output"]) for one in done]
         console.table(("file", *columns, "written"), rows)
-    if not as_json:
-        for _, why in failed:
-            console.show_error(why)
-    if failed:
-        raise typer.Exit(2)
+
+    done, failed = run_each(files, work)
+    tell(done, failed, show, as_json=as_json)

@@ -75,6 +75,8 @@ def command(
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.pipeline.prepare import Request, find_job
 
+    host, name = console.host(), _model_name(model, config)
+    host.model(name).require_trainable("kelly train")
     console.require_training()
     flags: dict[str, Any] = {
         "epochs": epochs,
@@ -91,8 +93,8 @@ def command(
         "export_coreml": export_coreml or None,
         "export_rtneural": export_rtneural or None,
     }
-    request = Request(_model_name(model, config), data, dataset, config, sets or (), flags, resume)
-    job = find_job(request, console.workspace(), console.host())
+    request = Request(name, data, dataset, config, sets or (), flags, resume)
+    job = find_job(request, console.workspace(), host)
     with console.progress() as progress:
         if dry_run:
             _show_plan(job, progress, as_json=as_json)

@@ -65,8 +65,11 @@ def _verify(target: str, place: Workspace, host: PluginHost, evidence: FindEvide
     path = Path(target)
     if path.exists() or path.suffix or path.name != target:
         return [verify_artifact(path, place, host, evidence)]
-    known = place.contract(target).is_file()
-    return verify_model(place, host, target if known else host.model(target).model_id, evidence)
+    if place.contract(target).is_file():
+        return verify_model(place, host, target, evidence)
+    spec = host.model(target)
+    spec.require_trainable("kelly verify")
+    return verify_model(place, host, spec.model_id, evidence)
 
 
 def _show(reports: list[ParityReport], place: Workspace, *, details: bool) -> None:

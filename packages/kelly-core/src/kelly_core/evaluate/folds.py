@@ -100,8 +100,8 @@ def run_fold(job: FoldJob) -> FoldResult:
     from kelly_core.train.loop import Plan, fit
 
     torch.set_num_threads(job.threads)
-    config = load_stored(job.spec.config.resolve(), job.config)
-    task = job.spec.task_class.resolve()(config)
+    config = load_stored(job.spec.config_class(), job.config)
+    task = job.spec.make_task(config)
     prepared = task.prepare(job.dataset, job.split, Context(job.cache))
     sources = prepared.sources
     started = time.monotonic()

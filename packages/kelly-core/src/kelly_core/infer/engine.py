@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kelly_core.contract import ArtifactInfo, Contract
-from kelly_core.errors import ContractError, KellyError, UserError
+from kelly_core.errors import ContractError, InferenceOnlyError, KellyError, UserError
 from kelly_core.export import Runner
 from kelly_core.infer.result import FilePrediction, InferenceResult
 from kelly_core.plugins import PluginHost
@@ -200,12 +200,20 @@ def create_engine_by_name(
 
     Raises:
         PluginError: No model has this name.
+        InferenceOnlyError: The model's weights were trained elsewhere; its package opens them.
     """
     place = workspace if isinstance(workspace, Workspace) else Workspace.locate(workspace)
     if name.replace("_", "").isalnum() and place.contract(name).is_file():
         return Engine(name, runtime=runtime, workspace=place, threads=threads)  # no plugin has to be installed
     host = PluginHost()
-    return Engine(host.model(name).model_id, runtime=runtime, workspace=place, threads=threads, host=host)
+    spec = host.model(name)
+    if spec.pretrained is not None:
+        raise InferenceOnlyError(
+            f"{spec.name!r} has no exported file to load: its weights come from {spec.pretrained.source}",
+            where="create_engine_by_name",
+            hint=f"use `kelly predict {spec.name}`, or {spec.pretrained.open_weights.target}(folder)",
+        )
+    return Engine(spec.model_id, runtime=runtime, workspace=place, threads=threads, host=host)
 
 
 def _check_sum(expected: ArtifactInfo, path: Path) -> None:

@@ -116,7 +116,7 @@ def resolve_config(request: Request, spec: ModelSpec, workspace: Workspace) -> R
     if request.dataset is not None:
         flags["dataset"] = request.dataset
     return resolve(
-        spec.config.resolve(),
+        spec.config_class(),
         workspace_file=workspace_file(workspace.configs, (spec.name, spec.model_id, *spec.aliases)),
         config_file=request.config_file,
         sets=request.sets,
@@ -152,7 +152,7 @@ def _resumed(request: Request, spec: ModelSpec, workspace: Workspace, host: Plug
             f"{checkpoint['epoch']} epochs are done already; --epochs {given['epochs']} is less",
             hint="give a larger number",
         )
-    config_class = spec.config.resolve()
+    config_class = spec.config_class()
     stored = load_stored(config_class, checkpoint["config"], where=str(path))
     config = load_stored(config_class, {**dump(stored), **given})
     origins = {key: f"--{key}" for key in given}
@@ -169,7 +169,7 @@ def _with_data(
     checkpoint: Mapping[str, Any] | None,
 ) -> Job:
     config: TrainConfig = resolved.config
-    task: Task[Any] = spec.task_class.resolve()(config)
+    task: Task[Any] = spec.make_task(config)
     dataset = open_dataset(
         host, spec, data, config.dataset, workspace, config.data_root, task.dataset_options()
     )

@@ -94,7 +94,7 @@ def _arm_jobs(
     fixed = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
     request = replace(request, sets=[*request.sets, *fixed])
     config = resolve_config(request, spec, workspace).config
-    task: Task[Any] = spec.task_class.resolve()(config)
+    task: Task[Any] = spec.make_task(config)
     options = {**task.dataset_options(), **protocol.options}
     dataset = open_dataset(host, spec, request.data, protocol.dataset, workspace, config.data_root, options)
     cache = feature_cache_folder(workspace, config.data_root)

@@ -23,6 +23,7 @@ from kelly_core.testing import (
     observers,
     tensors,
     training,
+    weights,
 )
 from kelly_core.testing.report import Report, Result
 from kelly_core.testing.rules import RULES, BrokenRuleError, NotApplicableError, Rule
@@ -34,6 +35,7 @@ ORDER = (
     light,
     configs,
     mistakes,
+    weights,
     datasets,
     tensors,
     training,
@@ -43,6 +45,8 @@ ORDER = (
     observers,
 )
 """Groups of rules in the order they are tried; importing them enters their rules."""
+ONLY_RUN = "it is only run, not trained"
+"""Why a rule doesn't concern a model whose weights come from elsewhere."""
 
 
 def check_plugin(
@@ -142,17 +146,19 @@ def try_rule(rule: Rule, subject: Subject, *, train: bool = True) -> Result:
     """
     if subject.blocked:
         return Result(subject.title, rule.name, "skip", f"{subject.blocked} is broken")
-    if rule.cost == "trains" and not train:
-        return Result(subject.title, rule.name, "skip", "training was left out")
-    result = _tried(rule, subject)
+    result = _tried(rule, subject, train=train)
     if result.verdict == "fail" and rule.check in declared.FATAL:
         subject.blocked = rule.name  # a plugin that doesn't load can't be asked anything else
     return result
 
 
-def _tried(rule: Rule, subject: Subject) -> Result:
+def _tried(rule: Rule, subject: Subject, *, train: bool) -> Result:
     started = time.monotonic()
     try:
+        if rule.about_training and subject.pretrained is not None:
+            raise NotApplicableError(ONLY_RUN)
+        if rule.cost == "trains" and not train:
+            raise NotApplicableError("training was left out")
         detail = rule.check(subject) or ""
     except NotApplicableError as reason:
         return Result(subject.title, rule.name, "skip", str(reason))

@@ -40,9 +40,9 @@ def untrained(
 
     host = PluginHost()
     spec = host.model(name)
-    config = config if config is not None else spec.config.resolve()()
+    config = config if config is not None else spec.config_class()()
     torch.manual_seed(seed)
-    module = spec.task_class.resolve()(config).build(None)
+    module = spec.make_task(config).build(None)
     if change is not None:
         with torch.no_grad():
             change(module)

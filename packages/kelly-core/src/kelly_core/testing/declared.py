@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kelly_core.plugins import SUPPORTED_API, PluginFailure, PluginHost
-from kelly_core.specs import LazyRef
+from kelly_core.specs import LazyRef, Pretrained
 from kelly_core.testing.rules import BrokenRuleError, rule
 from kelly_core.testing.subject import Subject
 
@@ -101,5 +101,7 @@ def _references(spec: Any) -> Iterator[tuple[str, LazyRef]]:
         value = getattr(spec, field.name)
         if isinstance(value, LazyRef):
             yield field.name, value
+        elif isinstance(value, Pretrained):
+            yield from ((f"{field.name}.{place}", one) for place, one in _references(value))
         elif isinstance(value, dict):
             yield from ((f"{field.name}.{key}", one) for key, one in value.items() if isinstance(one, LazyRef))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from kelly_core.errors import KellyError
-from kelly_core.testing.light import child_environment
+from kelly_core.testing.mistakes import run_predict
 from kelly_core.testing.rules import BrokenRuleError, NotApplicableError, rule
 from kelly_core.testing.subject import Subject
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from kelly_core.errors import FormatError
 
 CALLS = 20
-PREDICT = "from kelly_core.cli import main; main()"
 EXIT_USER = 2
 """What a command ends with over a user's mistake."""
 
@@ -118,15 +115,7 @@ def _predict_bad_file(subject: Subject) -> str:
     _require_contract(subject)
     file = subject.empty_folder("bad") / "unreadable.mid"
     file.write_text("neither sound nor notes")
-    command = [sys.executable, "-c", PREDICT, "--workspace", str(subject.workspace.root)]
-    done = subprocess.run(
-        [*command, "predict", subject.entry.qualified, str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=child_environment(),
-    )
+    done = run_predict(subject, file)
     last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
     if done.returncode == 0:
         raise BrokenRuleError(f"kelly predict took {file.name!r} for a good file")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
 from kelly_core.errors import KellyError
 from kelly_core.testing.rules import BrokenRuleError, rule
-from kelly_core.testing.subject import Subject
+from kelly_core.testing.subject import Subject, child_environment
 
 HEAVY = (
     "torch",
@@ -91,8 +90,3 @@ def _measure(module: str) -> tuple[float, float, list[str]]:
         raise KellyError(f"a fresh process can't import {module}: {last}")
     milliseconds, core, modules = json.loads(done.stdout.rpartition("\x1e")[2])
     return float(milliseconds), float(core), list(modules)
-
-
-def child_environment() -> dict[str, str]:
-    """This process's environment, its module path included, for a process that has to find the same plugins."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

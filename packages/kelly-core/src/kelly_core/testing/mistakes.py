@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from kelly_core.data.dataset import Dataset
 from kelly_core.errors import ConfigError, KellyError
 from kelly_core.testing.rules import BrokenRuleError, NotApplicableError, rule
-from kelly_core.testing.subject import Subject
+from kelly_core.testing.subject import Subject, child_environment
+
+PREDICT_LIMIT_S = 120.0
+"""Longest time in which a predict command may find out that it can't go on."""
 
 
 @rule(
     "model",
     why="a traceback tells a user nothing; an error says what is wrong, where, and what to do",
     mend="let pydantic check settings by type and range; raise ConfigError from validators",
+    about_training=True,
 )
 def wrong_settings_are_errors_of_ours(subject: Subject) -> None:
     """Settings of a wrong type or out of range end with a ConfigError."""
@@ -21,12 +27,31 @@ def wrong_settings_are_errors_of_ours(subject: Subject) -> None:
 
     for given in ("epochs=many", "learning_rate=-1", "batch_size=0", "split.validation=2"):
         try:
-            resolve(subject.model.config.resolve(), sets=[given])
+            resolve(subject.model.config_class(), sets=[given])
         except ConfigError as error:
             if not error.message:
                 raise BrokenRuleError(f"the error about {given} says nothing") from error
             continue
         raise BrokenRuleError(f"{given} was accepted")
+
+
+@rule(
+    "model",
+    why="people give wrong files all the time; a script tells them from failures of ours by the exit code",
+    mend="raise kelly_core.errors.DataError over a file that can't be used, and a KellyError without a model",
+)
+def unusable_files_are_errors_of_ours(subject: Subject) -> str:
+    """`kelly predict` on a file that holds nothing usable ends with 2 and an error of Kelly's."""
+    if subject.model.predict is None:
+        raise NotApplicableError("it brings no `kelly predict` command")
+    file = subject.empty_folder("unusable") / "unusable.wav"
+    file.write_text("neither sound nor notes")
+    done = run_predict(subject, file)
+    said = done.stderr.strip()
+    if done.returncode != 2 or "Traceback" in said or not said:
+        last = (said.splitlines() or ["nothing"])[-1]
+        raise BrokenRuleError(f"it ended with {done.returncode} and said: {last}")
+    return said.splitlines()[0]
 
 
 @rule(
@@ -81,3 +106,16 @@ def _own_folder(subject: Subject) -> Path | None:
         return subject.data
     opened = subject.opened if subject.dataset.builtin else None
     return opened.root if isinstance(opened, Dataset) else None
+
+
+def run_predict(subject: Subject, file: Path) -> subprocess.CompletedProcess[str]:
+    """`kelly predict` of the model on a file, in a process of its own in the subject's workspace."""
+    command = [sys.executable, "-m", "kelly_core.cli", "predict", subject.entry.qualified, str(file)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PREDICT_LIMIT_S,
+        env=child_environment(KELLY_WORKSPACE=str(subject.workspace.root)),
+    )

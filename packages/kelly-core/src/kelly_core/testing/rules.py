@@ -35,6 +35,8 @@ class Rule:
         why: Why it exists.
         mend: What to do about a failure.
         cost: `"trains"` where it trains the model or reads all of its demo data, else `"cheap"`.
+        about_training: Whether it concerns only models that Kelly trains: those of cost `"trains"`, and others
+            that look at how training is set up.
         check: `check(subject)`: what was found, for people; raises where the rule is broken or doesn't apply.
     """
 
@@ -44,6 +46,7 @@ class Rule:
     why: str
     mend: str
     cost: Cost
+    about_training: bool
     check: Check
 
 
@@ -51,13 +54,15 @@ RULES: dict[str, Rule] = {}
 """All rules by name."""
 
 
-def rule(*kinds: Kind, why: str, mend: str, cost: Cost = "cheap") -> Callable[[Check], Check]:
+def rule(
+    *kinds: Kind, why: str, mend: str, cost: Cost = "cheap", about_training: bool = False
+) -> Callable[[Check], Check]:
     """Enter a function in `RULES`."""
 
     def enter(check: Check) -> Check:
         name = check.__name__.replace("_", "-")
         says = inspect.cleandoc(check.__doc__ or "").partition("\n")[0]
-        RULES[name] = Rule(name, kinds, says, why, mend, cost, check)
+        RULES[name] = Rule(name, kinds, says, why, mend, cost, about_training or cost == "trains", check)
         return check
 
     return enter

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kelly_core.catalog import Entry
 from kelly_core.plugins import PluginHost
-from kelly_core.specs import AnySpec, DatasetSpec, DeviceSpec, ExporterSpec, ModelSpec
+from kelly_core.specs import AnySpec, DatasetSpec, DeviceSpec, ExporterSpec, ModelSpec, Pretrained
 from kelly_core.testing.rules import NotApplicableError
 from kelly_core.workspace import Workspace
 
@@ -32,6 +34,11 @@ QUICK = (
     "checkpoint.samples_every=0",
 )
 """How a check trains, whatever a model's own defaults are."""
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Environment of a child process that imports what this one would; `more` is set in it besides."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}
 
 
 @dataclass
@@ -68,6 +75,11 @@ class Subject:
     def model(self) -> ModelSpec:
         """The spec of a model."""
         return cast("ModelSpec", self.spec)
+
+    @property
+    def pretrained(self) -> Pretrained | None:
+        """What a model that is only run says of its weights; None for any other plugin."""
+        return self.model.pretrained if self.entry.kind == "model" else None
 
     @property
     def dataset(self) -> DatasetSpec:

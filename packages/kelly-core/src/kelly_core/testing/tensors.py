@@ -14,6 +14,7 @@ from kelly_core.testing.subject import Subject
     "model",
     why="hosts in other languages are written against the declared names and shapes",
     mend="make ModelSpec.inputs and outputs agree with Task.interface()",
+    about_training=True,
 )
 def declared_tensors_are_the_interface(subject: Subject) -> str:
     """Tensors that the spec declares are at the task's interface, with type and sizes."""

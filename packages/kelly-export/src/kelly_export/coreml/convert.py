@@ -2,8 +2,9 @@
 
 Batch norm stays a layer of its own: Core ML joins it with the convolution when it compiles the file, and every
 weight in the file can then be compared with the checkpoint's. The batch is one, as in a host that plays;
-lengths vary from 1 to `LONGEST`. State goes in and comes out by the contract's names. Where the outputs are
-scores of labels, the model is a classifier: it also gives the best label and the probabilities of all.
+lengths vary from 1 to `LONGEST`. State goes in and comes out by the contract's names, or is kept by Core ML.
+Where the outputs are scores of labels, the model is a classifier: it also gives the best label and the
+probabilities of all.
 """
 
 from __future__ import annotations
@@ -16,65 +17,79 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kelly_core.contract import BATCH
 from kelly_core.errors import ParityError
-from kelly_export.coreml.names import LABEL, PROBABILITIES, classified
+from kelly_export.coreml.kinds import NETWORK, PROGRAM, PROGRAM_FP16, PROGRAM_STATE, Kind
+from kelly_export.coreml.names import LABEL, PROBABILITIES, classified, sizes
+from kelly_export.coreml.state import Keeping, require_keepable, state_types
 from kelly_export.coreml.tools import quiet
 
 if TYPE_CHECKING:
-    from kelly_core.contract import Contract, TensorInfo
+    from collections.abc import Sequence
+
+    from kelly_core.contract import TensorInfo
     from kelly_core.export import ExportBundle
 
 LONGEST = 4096
 """Longest sequence that the file takes in one call."""
-TARGETS = {"program": "macOS13", "program-fp16": "macOS12", "network": "macOS11"}
-"""Oldest system. For macOS 13 the converter would make the interface of an fp16 program fp16 too."""
 
 
 def export(bundle: ExportBundle, path: Path) -> None:
     """Write an ML program in fp32: `.mlpackage`, macOS 13, iOS 16 and later."""
-    save(convert(bundle, "program"), bundle, path)
+    save(convert(bundle, PROGRAM), bundle, path)
 
 
 def export_fp16(bundle: ExportBundle, path: Path) -> None:
     """Write an ML program whose weights and arithmetic are fp16; its interface is fp32."""
-    save(convert(bundle, "program-fp16"), bundle, path)
+    save(convert(bundle, PROGRAM_FP16), bundle, path)
+
+
+def export_state(bundle: ExportBundle, path: Path) -> None:
+    """Write an ML program whose state Core ML keeps, in fp16; the rest is fp32. macOS 15, iOS 18 and later.
+
+    Raises:
+        FormatError: The model has no state, or none that Core ML can keep; see `state.require_keepable`.
+    """
+    require_keepable(bundle.contract)
+    save(convert(bundle, PROGRAM_STATE), bundle, path)
 
 
 def export_network(bundle: ExportBundle, path: Path) -> None:
     """Write a neural network: `.mlmodel`, macOS 11, iOS 14 and later."""
-    save(convert(bundle, "network"), bundle, path)
+    save(convert(bundle, NETWORK), bundle, path)
 
 
-def convert(bundle: ExportBundle, kind: str) -> Any:
+def convert(bundle: ExportBundle, kind: Kind) -> Any:
     """The converted model, a `coremltools.models.MLModel` that wasn't loaded into Core ML.
 
     Args:
         bundle: The trained module, in evaluation mode, with its contract.
-        kind: `"program"`, `"program-fp16"` or `"network"`.
+        kind: What to write.
     """
     contract = bundle.contract
     scores = classified(contract)
     module = Classified(bundle.module, scores) if scores is not None else bundle.module
-    example = tuple(torch.tensor(np.asarray(bundle.example[info.name])[:1]) for info in contract.feeds)
+    takes = kind.takes(contract)
+    example = tuple(torch.tensor(np.asarray(bundle.example[info.name])[:1]) for info in takes)
     with quiet() as ct, warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
+        what = {"inputs": _inputs(ct, takes, example)}
+        if kind.keeps_state:
+            module = Keeping(module, contract.state)
+            what["states"] = state_types(ct, contract.state)
         traced = torch.jit.trace(module, example, check_trace=False)
-        program, half = kind != "network", kind == "program-fp16"
-        target = {"minimum_deployment_target": getattr(ct.target, TARGETS[kind]), "skip_model_load": True}
+        target = {"minimum_deployment_target": getattr(ct.target, kind.target), "skip_model_load": True}
         how = {
             **target,
             "pass_pipeline": _passes(ct),
-            "convert_to": "mlprogram" if program else "neuralnetwork",
+            "convert_to": "mlprogram" if kind.program else "neuralnetwork",
         }
-        if program:
-            how["compute_precision"] = ct.precision.FLOAT16 if half else ct.precision.FLOAT32
-        what = {"inputs": _inputs(ct, contract, example)}
-        outputs = [ct.TensorType(name=info.name) for info in contract.fetches]
+        if kind.program:
+            how["compute_precision"] = ct.precision.FLOAT16 if kind.half else ct.precision.FLOAT32
+        outputs = [ct.TensorType(name=info.name) for info in kind.gives(contract)]
         if scores is None:
             return ct.convert(traced, **what, outputs=outputs, **how)
         target |= {"compute_precision": ct.precision.FLOAT32, "pass_pipeline": _passes(ct)}
-        chosen = "scores" if program else PROBABILITIES  # an ML program names them after the label itself
+        chosen = "scores" if kind.program else PROBABILITIES  # a program names them after the label itself
         outputs.insert(0, ct.TensorType(name=chosen))
         middle = ct.convert(traced, **what, outputs=outputs, convert_to="milinternal", **target)
         # A classifier has one output more than the network, which the converter doesn't reckon with.
@@ -95,7 +110,8 @@ def save(model: Any, bundle: ExportBundle, path: Path) -> None:
     model.user_defined_metadata.update(dict(bundle.metadata))
     spec = model.get_spec()
     units = {info.name: info.unit for info in (*contract.feeds, *contract.fetches)}
-    for feature in (*spec.description.input, *spec.description.output):
+    description = spec.description
+    for feature in (*description.input, *description.output, *description.state):
         feature.shortDescription = units.get(feature.name, "")
     with quiet() as ct:
         described = ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
@@ -124,11 +140,6 @@ class Classified(nn.Module):
         return (outputs[self.scores].softmax(dim=-1), *outputs)
 
 
-def sizes(info: TensorInfo) -> list[int | str]:
-    """Shape of a tensor in the file: the batch is one."""
-    return [1 if dim == BATCH else dim for dim in info.shape]
-
-
 def _passes(ct: Any) -> Any:
     """The converter's steps; it changes the object, so that each conversion needs one of its own."""
     pipeline = ct.PassPipeline()
@@ -136,10 +147,10 @@ def _passes(ct: Any) -> Any:
     return pipeline
 
 
-def _inputs(ct: Any, contract: Contract, example: tuple[Tensor, ...]) -> list[Any]:
+def _inputs(ct: Any, takes: Sequence[TensorInfo], example: tuple[Tensor, ...]) -> list[Any]:
     ranges: dict[str, Any] = {}
     found = []
-    for info, tensor in zip(contract.feeds, example, strict=True):
+    for info, tensor in zip(takes, example, strict=True):
         shape = [
             dim if isinstance(dim, int) else ranges.setdefault(dim, ct.RangeDim(1, LONGEST, int(usual)))
             for dim, usual in zip(sizes(info), tensor.shape, strict=True)

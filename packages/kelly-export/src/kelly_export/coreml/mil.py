@@ -7,7 +7,7 @@ fp16 constants have their rounded values; between operations values are rounded 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kelly_core.contract import BATCH
 from kelly_core.errors import ContractError
 from kelly_export.coreml.mil_ops import OPS
+from kelly_export.coreml.mil_state import State
 
 if TYPE_CHECKING:
     from kelly_core.contract import Contract
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 class MilRunner:
     """An ML program as a runner; batches item by item.
 
+    State that the program keeps is written before a call and read after it, so that it goes in and comes out
+    like that of any other runner. `make_state` and `predict` leave it where it is, as a host does.
+
     Args:
         program: `coremltools.converters.mil.Program`.
         contract: Names of what goes in and comes out.
@@ -34,7 +38,7 @@ class MilRunner:
     def __init__(self, program: Any, contract: Contract) -> None:
         self.block = program.functions["main"]
         self.contract = contract
-        self.constants: dict[str, Any] = {}
+        self.kept = kept_states(program)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs by name.
@@ -44,14 +48,54 @@ class MilRunner:
         """
         return run_items(self._one, inputs, self.contract)
 
-    def _one(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        values: dict[str, Any] = {name: _tensor(array) for name, array in inputs.items()}
+    def make_state(self) -> dict[str, State]:
+        """The states of a new stream, by name: zeros, as Core ML makes them."""
+        return {name: State(torch.zeros(shape)) for name, shape in self.kept.items()}
+
+    def predict(self, inputs: Arrays, state: Mapping[str, State]) -> dict[str, NDArray[Any]]:
+        """One call.
+
+        Args:
+            inputs: By name; the batch is one.
+            state: As `make_state` gives it; the program writes into it.
+
+        Returns:
+            Every output that the contract names, apart from the states that the program keeps.
+
+        Raises:
+            ContractError: As `run`.
+        """
+        values: dict[str, Any] = {name: _tensor(array) for name, array in inputs.items()} | dict(state)
         with torch.inference_mode():
             _run_block(self.block, values)
-        missing = [info.name for info in self.contract.fetches if info.name not in values]
+        outside = [info for info in self.contract.fetches if info.name not in self._following()]
+        missing = [info.name for info in outside if info.name not in values]
         if missing:
             raise ContractError(f"it gives no {', '.join(missing)}", hint="export the model again")
-        return {info.name: values[info.name].numpy().astype(info.dtype) for info in self.contract.fetches}
+        return {info.name: values[info.name].numpy().astype(info.dtype) for info in outside}
+
+    def _following(self) -> dict[str, str]:
+        """Names of kept states by those that their following values have in the contract."""
+        return {info.next_name: info.name for info in self.contract.state if info.name in self.kept}
+
+    def _one(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        state = self.make_state()
+        for name, held in state.items():
+            held.write(_tensor(inputs[name]))
+        given = self.predict({name: array for name, array in inputs.items() if name not in state}, state)
+        return given | {following: state[name].value.numpy() for following, name in self._following().items()}
+
+
+def kept_states(program: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of the states that a program keeps, by name."""
+    from coremltools.converters.mil.mil import types
+
+    inputs = program.functions["main"].inputs.items()
+    return {
+        name: tuple(var.sym_type.wrapped_type().get_shape())
+        for name, var in inputs
+        if types.is_state(var.sym_type)
+    }
 
 
 def unknown_operations(block: Any) -> list[str]:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class CoreMlRunner:
-    """A loaded model. Batches item by item: the file takes one."""
+    """A loaded model. Batches item by item: the file takes one.
+
+    State that Core ML keeps is written before a call and read after it, so that it goes in and comes out like
+    that of any other runner.
+    """
 
     def __init__(self, path: Path, contract: Contract) -> None:
         self.contract = contract
@@ -27,8 +31,13 @@ class CoreMlRunner:
             # The CPU computes in fp32; GPU and Neural Engine would round fp32 programs to fp16.
             self.model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit.CPU_ONLY)
         description = self.model.get_spec().description
-        given = [f.name for f in description.output if f.name not in {LABEL, PROBABILITIES}]
-        check_names(path, contract, [feature.name for feature in description.input], given)
+        taken, given, self.kept = (
+            [feature.name for feature in side]
+            for side in (description.input, description.output, description.state)
+        )
+        given = [name for name in given if name not in {LABEL, PROBABILITIES}]
+        following = [info.next_name for info in contract.state if info.name in self.kept]
+        check_names(path, contract, [*taken, *self.kept], [*given, *following])
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Outputs by name."""
@@ -36,7 +45,15 @@ class CoreMlRunner:
 
     def _one(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         kinds = {name: np.int32 if array.dtype.kind in "iu" else np.float32 for name, array in inputs.items()}
-        given = self.model.predict({name: array.astype(kinds[name]) for name, array in inputs.items()})
+        cast = {name: array.astype(kinds[name]) for name, array in inputs.items()}
+        kept = {name: cast.pop(name) for name in self.kept}
+        state = self.model.make_state() if kept else None
+        for name, value in kept.items():
+            state.write_state(name, value)
+        given = dict(self.model.predict(cast, state))
+        for info in self.contract.state:
+            if info.name in kept:
+                given[info.next_name] = state.read_state(info.name)
         return {info.name: np.asarray(given[info.name], info.dtype) for info in self.contract.fetches}
 
 

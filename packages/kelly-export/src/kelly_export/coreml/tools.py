@@ -1,9 +1,13 @@
-"""Core ML Tools without its noise: it warns of versions when it is imported, and draws progress bars."""
+"""Core ML Tools without its noise: it warns of versions when it is imported, and draws progress bars.
+
+Also whether this machine has the Core ML that a file needs.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
+import platform
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,6 +16,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+
+KEEPS_STATE = 15
+"""The first macOS whose Core ML keeps state."""
 
 
 @contextmanager
@@ -60,3 +67,11 @@ def _mend() -> None:
 def why_not() -> str:
     """Why Core ML can't predict on this machine; empty where it can."""
     return "" if sys.platform == "darwin" else "Core ML predicts on macOS alone"
+
+
+def why_not_state() -> str:
+    """Why Core ML can't keep state on this machine; empty where it can."""
+    version = platform.mac_ver()[0]
+    if sys.platform == "darwin" and int(version.partition(".")[0] or 0) < KEEPS_STATE:
+        return f"Core ML keeps state on macOS {KEEPS_STATE} and later, and this is {version}"
+    return why_not()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kelly_core.chain import Activation, BatchNorm, Chain, Dense, array, layers_of
 from kelly_core.contract import ChainInfo, ChainTensor
-from kelly_groove.grid import CONTEXT, LIMIT, N_DRUMS, WINDOW
-from kelly_groove.model.network import Groove, bounded
+from kelly_groove.grid import CONTEXT, N_DRUMS, WINDOW
+from kelly_groove.model.network import BENT, RANGES, Groove, bounded
 from kelly_groove.styles import FAMILIES, STYLES
 
 FIELDS = len(Groove._fields)
@@ -70,7 +71,7 @@ class MlpGroove(nn.Module):
 
     def _raw(self, window: Tensor, context: Tensor, style: Tensor, family: Tensor) -> Tensor:
         """(..., FIELDS, drums) of any size."""
-        told = self.of_step(torch.cat((window.flatten(-2), context), dim=-1))
+        told = self.of_step(torch.cat((window.reshape(*window.shape[:-2], WINDOW * N_DRUMS), context), dim=-1))
         hidden = self.layers(told + self.style(style) + self.family(family))
         raw: Tensor = self.head(hidden)
         return raw.unflatten(-1, (FIELDS, N_DRUMS))
@@ -93,11 +94,8 @@ class MlpGroove(nn.Module):
 
 
 def _bounds() -> list[BatchNorm | Activation]:
-    """`bounded` as layers: a sigmoid is half of a tanh of half, and half."""
-    ones = torch.ones(N_DRUMS)
-    scale = torch.cat((ones, ones, 0.5 * ones, 0.5 * ones))
-    shift = torch.cat((0 * ones, 0 * ones, -1.0 * ones, -0.75 * ones))
-    size = torch.cat((LIMIT * ones, 63.0 * ones, LIMIT / 2 * ones, 32.0 * ones))
-    middle = torch.cat((0 * ones, 64.0 * ones, LIMIT / 2 * ones, 32.0 * ones))
-    before, after = (BatchNorm.affine(array(a), array(b)) for a, b in ((scale, shift), (size, middle)))
+    """`bounded` as layers."""
+    before, after = (
+        BatchNorm.affine(*(np.repeat(np.float32(one), N_DRUMS) for one in pair)) for pair in (BENT, RANGES)
+    )
     return [before, Activation("tanh", FIELDS * N_DRUMS), after]

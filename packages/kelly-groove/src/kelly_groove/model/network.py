@@ -23,6 +23,13 @@ class Groove(NamedTuple):
     velocity_spread: Tensor
 
 
+BENT = (1.0, 1.0, 0.5, 0.5), (0.0, 0.0, -1.0, -0.75)
+"""Scale and shift of each number before a tanh. A sigmoid is half of the tanh of half, and half: spreads are
+`LIMIT * sigmoid(x - 2)` and `64 * sigmoid(x - 1.5)`."""
+RANGES = (LIMIT, 63.0, LIMIT / 2, 32.0), (0.0, 64.0, LIMIT / 2, 32.0)
+"""Scale and shift behind it."""
+
+
 class GrooveNet(nn.Module):
     """Dense layers on a wide window; the first is shared by all drums of a step, the others are per drum.
 
@@ -87,13 +94,8 @@ class GrooveNet(nn.Module):
 
 def bounded(raw: Tensor) -> Groove:
     """(..., 4) of any size to predictions within their ranges."""
-    offset, velocity, offset_spread, velocity_spread = raw.unbind(dim=-1)
-    return Groove(
-        LIMIT * torch.tanh(offset),
-        64.0 + 63.0 * torch.tanh(velocity),
-        LIMIT * torch.sigmoid(offset_spread - 2.0),
-        64.0 * torch.sigmoid(velocity_spread - 1.5),
-    )
+    bent = torch.tanh(raw * raw.new_tensor(BENT[0]) + raw.new_tensor(BENT[1]))
+    return Groove(*(bent * raw.new_tensor(RANGES[0]) + raw.new_tensor(RANGES[1])).unbind(dim=-1))
 
 
 def drum_rows(past: Tensor | None, like: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kelly_groove.config import LONGEST_GAP
-from kelly_groove.grid import N_DRUMS, REACH, STEPS_PER_BEAT
+from kelly_groove.grid import N_DRUMS, REACH, STEPS_PER_BEAT, WINDOW
 
 PLACES = 16
 RATES = (0.0, 0.15, 0.4, 1.0)
@@ -53,6 +53,11 @@ LIKENESSES = (
     Likeness(4, 2.0, fading=64.0),
     Likeness(REACH, 0.7, period=PLACES),
 )
+REACHES = tuple(sorted({kind.reach for kind in LIKENESSES}))
+_REACH_OF = [REACHES.index(kind.reach) for kind in LIKENESSES]
+_STRICTNESS = [kind.strictness for kind in LIKENESSES]
+_FADING = [1.0 / kind.fading if kind.fading else 0.0 for kind in LIKENESSES]
+_PERIODS = [(1, PLACES, STEPS_PER_BEAT).index(kind.period) for kind in LIKENESSES]
 PAST = 4 * NUMBERS + 3 * len(LIKENESSES) + 1
 """Numbers per drum."""
 
@@ -110,13 +115,12 @@ def values_of(played: Tensor, place: Tensor) -> Tensor:
     return torch.cat((hit, hit * played[..., 1], hit * played[..., 2], place), dim=-1)
 
 
-def likeness(query: Tensor, place: Tensor, keys: Tensor, values: Tensor, age: Tensor, span: int) -> Tensor:
+def likeness(wrong: Tensor, place: Tensor, values: Tensor, age: Tensor, span: int) -> Tensor:
     """What was done at like steps.
 
     Args:
-        query: (batch, steps, WINDOW, drums), what is written around the steps that are asked about.
-        place: (batch, steps, PLACES).
-        keys: (batch, past, WINDOW, drums).
+        wrong: (batch, reaches, steps, past), hits that only one of two steps has within each of `REACHES`.
+        place: (batch, steps, PLACES), of the steps that are asked about.
         values: (batch, past, 3 x drums + PLACES) of `values_of`.
         age: (steps, past), steps between the two; outside 1 to `span` a step isn't seen.
         span: Steps that are remembered.
@@ -126,34 +130,58 @@ def likeness(query: Tensor, place: Tensor, keys: Tensor, values: Tensor, age: Te
     """
     seen = ((age >= 1) & (age <= span)).to(values.dtype)
     age = age.clamp(min=0).to(values.dtype)
-    query, keys = query.clamp(0.0, 1.0), keys.clamp(0.0, 1.0)
-    wrong = {reach: _differences(query, keys, reach) for reach in sorted({kind.reach for kind in LIKENESSES})}
     there = values[..., 3 * N_DRUMS :]
-    same = {
-        1: 1.0,
-        PLACES: place @ there.transpose(-2, -1),
-        STEPS_PER_BEAT: _of_beat(place) @ _of_beat(there).transpose(-2, -1),
-    }
-    told = []
-    for kind in LIKENESSES:
-        fading = age / kind.fading if kind.fading else 0.0
-        weight = (-kind.strictness * wrong[kind.reach] - fading).exp() * same[kind.period] * seen
-        mass, offset, velocity = (weight @ values[..., : 3 * N_DRUMS]).split(N_DRUMS, dim=-1)
-        sure = mass + 1e-3
-        told += [0.5 * torch.log1p(20.0 * mass), 8.0 * offset / sure, 4.0 * velocity / sure]
+    at_place = place @ there.transpose(-2, -1)
+    at_beat = _of_beat(place) @ _of_beat(there).transpose(-2, -1)
+    same = torch.stack((torch.ones_like(at_place), at_place, at_beat), dim=1)[:, _PERIODS]
+    strict, fading = (values.new_tensor(column)[:, None, None] for column in (_STRICTNESS, _FADING))
+    weight = (-strict * wrong[:, _REACH_OF] - fading * age).exp() * (same * seen)
+    sums = weight @ values[:, None, :, : 3 * N_DRUMS]  # (batch, likenesses, steps, 3 x drums)
+    mass, offset, velocity = sums.split(N_DRUMS, dim=-1)
+    sure = mass + 1e-3
+    told = torch.stack((0.5 * torch.log1p(20.0 * mass), 8.0 * offset / sure, 4.0 * velocity / sure), dim=2)
     hit = values[..., None, :, :N_DRUMS] * seen[..., None]
     gap = torch.where(hit > 0, age[..., None], age.new_tensor(float(LONGEST_GAP))).amin(dim=-2)
-    told.append(torch.log1p(gap.clamp(max=LONGEST_GAP)) / 2.0)
-    return torch.stack(told, dim=-1)
+    gap = torch.log1p(gap.clamp(max=LONGEST_GAP)) / 2.0
+    return torch.cat((told.flatten(1, 2), gap[:, None]), dim=1).permute(0, 2, 3, 1)
 
 
-def _differences(query: Tensor, keys: Tensor, reach: int) -> Tensor:
-    """Hits that only one of two windows has: (batch, steps, past)."""
-    near = slice(REACH - reach, REACH + reach + 1)
-    one, other = (part[..., near, :].flatten(-2) for part in (query, keys))
-    return (
-        one.sum(dim=-1)[..., :, None] + other.sum(dim=-1)[..., None, :] - 2.0 * (one @ other.transpose(-2, -1))
-    )
+def differences(query: Tensor, keys: Tensor) -> Tensor:
+    """Hits that only one of two windows has: (batch, reaches, steps, past).
+
+    Args:
+        query: (batch, steps, WINDOW, drums), what is written around the steps that are asked about.
+        keys: (batch, past, WINDOW, drums).
+    """
+    query, keys = query.clamp(0.0, 1.0), keys.clamp(0.0, 1.0)
+    found = []
+    for reach in REACHES:
+        near = slice(REACH - reach, REACH + reach + 1)
+        one, other = (part[..., near, :].flatten(-2) for part in (query, keys))
+        both = one @ other.transpose(-2, -1)
+        found.append(one.sum(dim=-1)[..., :, None] + other.sum(dim=-1)[..., None, :] - 2.0 * both)
+    return torch.stack(found, dim=1)
+
+
+def differences_along(window: Tensor, score: Tensor) -> Tensor:
+    """`differences` of one step from all steps of a score: q + s - 2 q s, summed over what is near.
+
+    Args:
+        window: (batch, WINDOW, drums), around the step.
+        score: (batch, past + 2 x REACH, drums).
+
+    Returns:
+        (batch, reaches, 1, past).
+    """
+    window, score = window.clamp(0.0, 1.0), score.clamp(0.0, 1.0)
+    steps = score.shape[1]
+    crossed = (1.0 - 2.0 * window) @ score.transpose(1, 2)  # (batch, WINDOW, steps)
+    # Row d moves d steps to the left: in rows that are one longer, its numbers come to stand so.
+    flat = torch.nn.functional.pad(crossed.reshape(-1, WINDOW * steps), (0, WINDOW))
+    beside = flat.reshape(-1, WINDOW, steps + 1)[..., : steps - 2 * REACH]
+    distance = torch.arange(-REACH, REACH + 1, device=window.device).abs()
+    near = (distance <= torch.tensor(REACHES, device=window.device)[:, None]).to(window.dtype)
+    return (near @ (beside + window.sum(dim=-1, keepdim=True)))[:, :, None]
 
 
 def _of_beat(place: Tensor) -> Tensor:
@@ -187,7 +215,8 @@ def past_of(window: Tensor, place: Tensor, played: Tensor, span: int) -> Tensor:
         places = torch.arange(first, stop, device=played.device)
         age = places[start - first :, None] - places[None, :]
         now, then = slice(start, stop), slice(first, stop)
-        blocks.append(likeness(window[:, now], place[:, now], window[:, then], values[:, then], age, span))
+        wrong = differences(window[:, now], window[:, then])
+        blocks.append(likeness(wrong, place[:, now], values[:, then], age, span))
     return torch.cat((of_table, torch.cat(blocks, dim=1)), dim=-1)
 
 

@@ -7,10 +7,21 @@ from torch import Tensor, nn
 
 from kelly_core.deployed import Deployed
 from kelly_groove.config import RECENT
-from kelly_groove.grid import N_DRUMS, REACH, WINDOW
+from kelly_groove.grid import N_DRUMS, REACH
 from kelly_groove.model.mlp import MlpGroove
 from kelly_groove.model.network import Groove, GrooveNet, drum_rows
-from kelly_groove.model.past import COLUMNS, NUMBERS, PLACES, ROWS, likeness, read, told_of, values_of, write
+from kelly_groove.model.past import (
+    COLUMNS,
+    NUMBERS,
+    PLACES,
+    ROWS,
+    differences_along,
+    likeness,
+    read,
+    told_of,
+    values_of,
+    write,
+)
 
 STATE = ("table", "values", "score", "place")
 """State tensors of `live`, in order: the table of what was played; what was played at the remembered steps,
@@ -43,14 +54,12 @@ class LiveStep(nn.Module):
     """
 
     age: Tensor
-    around: Tensor
 
     def __init__(self, net: GrooveNet, span: int) -> None:
         super().__init__()
         self.net, self.span = net, span
         steps = torch.arange(span)
         self.register_buffer("age", (span - steps)[None], persistent=False)
-        self.register_buffer("around", steps[:, None] + torch.arange(WINDOW), persistent=False)
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """Nothing is remembered: zeros."""
@@ -87,8 +96,8 @@ class LiveStep(nn.Module):
         table = write(table, place, played)
         values = torch.cat((values[:, 1:], values_of(played, place)[:, None]), dim=1)
         place = context[:, :PLACES]
-        keys = score[:, self.around]  # (batch, span, WINDOW, drums)
-        alike = likeness(window[:, None], place[:, None], keys, values, self.age, self.span)[:, 0]
+        wrong = differences_along(window, score)
+        alike = likeness(wrong, place[:, None], values, self.age, self.span)[:, 0]
         past = torch.cat((read(table, place), alike), dim=-1)
         heard = values[:, self.span - RECENT :, : 3 * N_DRUMS].unflatten(2, (3, N_DRUMS)).transpose(2, 3)
         recent = told_of(heard).flip(1).flatten(1)

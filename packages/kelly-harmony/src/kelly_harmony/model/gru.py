@@ -38,8 +38,8 @@ class GruHarmony(Harmony):
         entered = F.gelu(self.entry(beats)) * beats[:, -2:-1]
         # The layer's own cell, written out: exporters know a recurrent layer over whole sequences only.
         memory = self.memory
-        asked = F.linear(entered, memory.weight_ih_l0, memory.bias_ih_l0).chunk(3, dim=-1)
-        kept = F.linear(state[0], memory.weight_hh_l0, memory.bias_hh_l0).chunk(3, dim=-1)
+        asked = F.linear(entered, memory.weight_ih_l0, memory.bias_ih_l0).split(memory.hidden_size, dim=-1)
+        kept = F.linear(state[0], memory.weight_hh_l0, memory.bias_hh_l0).split(memory.hidden_size, dim=-1)
         reset = torch.sigmoid(asked[0] + kept[0])
         update = torch.sigmoid(asked[1] + kept[1])
         new = torch.tanh(asked[2] + reset * kept[2])

@@ -20,6 +20,7 @@ from kelly_melody.model.votes import (
     DURATION_COLUMN,
     GIVEN,
     PROPOSED,
+    joined,
     votes_given,
     votes_on_durations,
     votes_on_pitches,
@@ -85,9 +86,12 @@ class FramesNet(nn.Module):
         """One token; as `MelodyNet.step`."""
         seen, state = self.backbone.step(self._enter(last, place, proposals), state)
         hidden = self._decide(seen)
-        pitches = self.pitch(hidden) + votes_on_pitches(self.pitch_votes(hidden), proposals)
-        durations = self.duration(self.given(hidden)[:, None] * self.by_pitch.weight)
-        return pitches, durations + votes_on_durations(self.duration_votes(hidden), proposals), state
+        pitches, votes, given, duration_votes = joined(
+            hidden, self.pitch, self.pitch_votes, self.given, self.duration_votes
+        )
+        durations = self.duration(given[:, None] * self.by_pitch.weight)
+        durations = durations + votes_on_durations(duration_votes, proposals)
+        return pitches + votes_on_pitches(votes, proposals), durations, state
 
     def chain(self) -> Chain:
         """`step` as layers, and what is left to the host."""
@@ -103,14 +107,11 @@ class FramesNet(nn.Module):
         sizes = {"last": TOKEN, "place": PLACE, "proposals": N_SOURCES * PROPOSAL}
         given = {"pitch": N_PITCHES, "duration": N_PITCHES * N_DURATIONS}
         given |= dict.fromkeys(("pitch_votes", "duration_votes", "agreeing_votes"), N_SOURCES)
+        memory = [f"{kind}_{at}" for at in range(len(cells)) for kind in ("hidden", "cell")]
         info = ChainInfo(
             inputs=[ChainTensor(name=name, size=size) for name, size in sizes.items()],
             outputs=[ChainTensor(name=name, size=size) for name, size in given.items()],
-            state=[
-                ChainState(name=name, axes=[0], at=at)
-                for at in range(len(cells))
-                for name in ("hidden", "cell")
-            ],
+            state=[ChainState(name=name, axes=[0]) for name in memory],
             host=HOST_STEPS,
         )
         return Chain(layers, info)

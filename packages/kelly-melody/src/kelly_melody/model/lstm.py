@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kelly_melody.model.backbone import Backbone, State
@@ -39,18 +40,18 @@ class LstmBackbone(Backbone):
 
     def step(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         """One step, written out: exporters have frozen the batch of recurrent layers."""
-        hidden, memory = state  # (batch, layers, width) both
-        following_hidden, following_memory = [], []
+        following: State = []
         for at, cell in enumerate(self.cells):
             assert isinstance(cell, nn.LSTM)
-            gates = features @ cell.weight_ih_l0.T + hidden[:, at] @ cell.weight_hh_l0.T
-            write, keep, new, show = (gates + cell.bias_ih_l0 + cell.bias_hh_l0).chunk(4, dim=-1)
-            kept = torch.sigmoid(keep) * memory[:, at] + torch.sigmoid(write) * torch.tanh(new)
+            hidden, memory = state[2 * at : 2 * at + 2]  # (batch, width) both
+            weight = torch.cat((cell.weight_ih_l0, cell.weight_hh_l0), dim=1)
+            gates = F.linear(torch.cat((features, hidden), dim=1), weight, cell.bias_ih_l0 + cell.bias_hh_l0)
+            write, keep, new, show = gates.split(self.width, dim=-1)
+            kept = torch.sigmoid(keep) * memory + torch.sigmoid(write) * torch.tanh(new)
             features = torch.sigmoid(show) * torch.tanh(kept)
-            following_hidden.append(features)
-            following_memory.append(kept)
-        return features, [torch.stack(following_hidden, dim=1), torch.stack(following_memory, dim=1)]
+            following += [features, kept]
+        return features, following
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Hidden state and cell state of each layer."""
-        return {"hidden": (self.layers, self.width), "cell": (self.layers, self.width)}
+        return {f"{kind}_{at}": (self.width,) for at in range(self.layers) for kind in ("hidden", "cell")}

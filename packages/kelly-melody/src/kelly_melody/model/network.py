@@ -18,7 +18,7 @@ from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.model.backbone import Backbone, State
 from kelly_melody.model.build import build_backbone
 from kelly_melody.model.frames import FramesNet
-from kelly_melody.model.votes import GIVEN, PROPOSED, votes_given, votes_on_durations, votes_on_pitches
+from kelly_melody.model.votes import GIVEN, PROPOSED, joined, votes_given, votes_on_durations, votes_on_pitches
 from kelly_melody.tokens import N_DURATIONS, N_PITCHES
 
 
@@ -83,12 +83,16 @@ class MelodyNet(nn.Module):
         entered = self._enter(last, place, proposals)
         seen, state = self.backbone.step(entered, state)
         hidden = self.decide(torch.cat((entered, seen), dim=-1))
-        given = torch.relu(self.given(hidden)[:, None] + self.by_pitch.weight)
-        pitches = self.pitch(hidden) + votes_on_pitches(self.pitch_votes(hidden), proposals)
-        return pitches, self.duration(given) + votes_on_durations(self.duration_votes(hidden), proposals), state
+        pitches, votes, given, duration_votes = joined(
+            hidden, self.pitch, self.pitch_votes, self.given, self.duration_votes
+        )
+        durations = self.duration(torch.relu(given[:, None] + self.by_pitch.weight))
+        durations = durations + votes_on_durations(duration_votes, proposals)
+        return pitches + votes_on_pitches(votes, proposals), durations, state
 
     def _enter(self, last: Tensor, place: Tensor, proposals: Tensor) -> Tensor:
-        proposed = self.propose(proposals).flatten(-2)
+        proposed = self.propose(proposals)
+        proposed = proposed.reshape(*proposed.shape[:-2], N_SOURCES * PROPOSED)
         entered: Tensor = self.enter(torch.cat((last, place, proposed), dim=-1))
         return entered
 

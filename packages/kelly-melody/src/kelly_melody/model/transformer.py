@@ -44,6 +44,7 @@ class TransformerBackbone(Backbone):
     ) -> None:
         super().__init__()
         self.features, self.width, self.layers, self.span = features, width, layers, span
+        self.heads = heads
         self.enter = nn.Linear(features, width)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.leave = nn.LayerNorm(width)
@@ -63,26 +64,23 @@ class TransformerBackbone(Backbone):
 
     def step(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         """One step; the oldest keys and values fall out of the state."""
-        keys, values, seen = state  # (batch, layers, span - 1, width) twice, (batch, span - 1)
+        *past, seen = state  # per layer two of (batch, heads, span - 1, size); (batch, 1, 1, span - 1)
         hidden = self.enter(features)
-        seen = torch.cat((seen, torch.ones_like(seen[:, :1])), dim=1)
-        unseen = ((1.0 - seen) * HIDDEN)[:, None, None]
-        new_keys, new_values = [], []
+        seen = nn.functional.pad(seen, (0, 1), value=1.0)
+        unseen = (1.0 - seen) * HIDDEN
+        following: State = []
         for at, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            hidden, past_keys, past_values = block.step(
-                hidden, keys[:, at], values[:, at], self.age[None], unseen
-            )
-            new_keys.append(past_keys)
-            new_values.append(past_values)
-        following = [torch.stack(new_keys, dim=1), torch.stack(new_values, dim=1), seen[:, 1:]]
-        return self.leave(hidden), following
+            hidden, keys, values = block.step(hidden, past[2 * at], past[2 * at + 1], self.age[None], unseen)
+            following += [keys, values]
+        return self.leave(hidden), [*following, seen[..., 1:]]
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Keys and values of past steps per layer, and which of them there are."""
         past = self.span - 1
-        wide = (self.layers, past, self.width)
-        return {"keys": wide, "values": wide, "seen": (past,)}
+        wide = (self.heads, past, self.width // self.heads)
+        kinds = [f"{kind}_{at}" for at in range(self.layers) for kind in ("keys", "values")]
+        return {**dict.fromkeys(kinds, wide), "seen": (1, 1, past)}
 
 
 class Block(nn.Module):
@@ -106,27 +104,28 @@ class Block(nn.Module):
 
     def forward(self, hidden: Tensor, age: Tensor, unseen: Tensor) -> Tensor:
         """Whole sequences: (batch, steps, width), ages and mask (steps, steps)."""
-        query, key, value = self.mix(self.before_attention(hidden)).chunk(3, dim=-1)
-        hidden = hidden + self._attend(query, key, value, age, unseen)
+        told = self.mix(self.before_attention(hidden)).chunk(3, dim=-1)
+        shape = (self.heads, self.size)
+        mixed = self._attend(*(part.unflatten(-1, shape).transpose(1, 2) for part in told), age, unseen)
+        hidden = hidden + self.dropout(self.join(mixed.transpose(1, 2).flatten(2)))
         return hidden + self.dropout(self.dense(self.before_dense(hidden)))
 
     def step(
         self, hidden: Tensor, keys: Tensor, values: Tensor, age: Tensor, unseen: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One step: (batch, width) and the past (batch, span - 1, width); gives also the following past."""
-        query, key, value = self.mix(self.before_attention(hidden)).chunk(3, dim=-1)
-        keys = torch.cat((keys, key[:, None]), dim=1)
-        values = torch.cat((values, value[:, None]), dim=1)
-        hidden = hidden + self._attend(query[:, None], keys, values, age, unseen)[:, 0]
-        return hidden + self.dense(self.before_dense(hidden)), keys[:, 1:], values[:, 1:]
+        """One step: (batch, width), both pasts (batch, heads, span - 1, size); gives those that follow."""
+        told = self.mix(self.before_attention(hidden)).reshape(-1, 3 * self.heads, 1, self.size)
+        query, key, value = told.split(self.heads, dim=1)
+        keys, values = torch.cat((keys, key), dim=2), torch.cat((values, value), dim=2)
+        mixed = self._attend(query, keys, values, age, unseen)
+        hidden = hidden + self.join(mixed.reshape(-1, self.heads * self.size))
+        return hidden + self.dense(self.before_dense(hidden)), keys[:, :, 1:], values[:, :, 1:]
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, age: Tensor, unseen: Tensor) -> Tensor:
-        shape = (self.heads, self.size)
-        query, key, value = (part.unflatten(-1, shape).transpose(1, 2) for part in (query, key, value))
+        """(batch, heads, queries, size) of query, and of keys and values (batch, heads, steps, size)."""
         logits = query @ key.transpose(-1, -2) * self.size**-0.5
-        logits = logits + self.by_age(bucket(age)).permute(2, 0, 1) + unseen
-        mixed = logits.softmax(dim=-1) @ value  # (batch, heads, queries, size)
-        return self.dropout(self.join(mixed.transpose(1, 2).flatten(2)))
+        logits = logits + (self.by_age(bucket(age)).permute(2, 0, 1) + unseen)
+        return logits.softmax(dim=-1) @ value
 
 
 def bucket(age: Tensor) -> Tensor:

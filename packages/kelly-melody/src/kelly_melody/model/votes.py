@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from kelly_melody.features.memory import N_SOURCES
 from kelly_melody.tokens import N_DURATIONS, N_PITCHES
 
 PROPOSED = 24
@@ -12,6 +15,18 @@ GIVEN = 64
 """Width of the layer that says durations; it is computed for every pitch, hence narrow and without a curve."""
 DURATION_COLUMN = N_PITCHES + 1
 """Where the duration stands in a proposal."""
+
+
+def joined(inputs: Tensor, *layers: nn.Linear) -> tuple[Tensor, ...]:
+    """What several layers make of the same numbers, in one product: cheaper where a call is one step.
+
+    Args:
+        inputs: (batch, numbers).
+        layers: Each gives a part.
+    """
+    weight = torch.cat([layer.weight for layer in layers])
+    bias = torch.cat([layer.bias for layer in layers])
+    return F.linear(inputs, weight, bias).split([layer.out_features for layer in layers], dim=-1)
 
 
 def votes_on_pitches(weights: Tensor, proposals: Tensor) -> Tensor:
@@ -23,7 +38,7 @@ def votes_given(weights: Tensor, proposals: Tensor, pitch: Tensor) -> Tensor:
     """The row of one pitch of `votes_on_durations`: (..., N_DURATIONS)."""
     proposed = proposals[..., :N_PITCHES]
     agrees = proposed.gather(-1, pitch[..., None, None].expand(*proposed.shape[:-1], 1)).squeeze(-1)
-    anyway, agreeing = weights.chunk(2, dim=-1)
+    anyway, agreeing = weights.split(N_SOURCES, dim=-1)
     return ((anyway + agreeing * agrees)[..., None, :] @ _durations(proposals)).squeeze(-2)
 
 
@@ -34,7 +49,7 @@ def votes_on_durations(weights: Tensor, proposals: Tensor) -> Tensor:
         weights: (batch, 2 sources), those for every row first.
         proposals: (batch, sources, PROPOSAL).
     """
-    anyway, agreeing = weights.chunk(2, dim=-1)
+    anyway, agreeing = weights.split(N_SOURCES, dim=-1)
     proposed = proposals[..., :N_PITCHES].transpose(1, 2)
     return (anyway[:, None] + agreeing[:, None] * proposed) @ _durations(proposals)
 

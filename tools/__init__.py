@@ -1,0 +1,1 @@
+"""What maintainers run: checks of packages, the floor on kelly-core, releases."""
