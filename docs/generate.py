@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
+import importlib
 import inspect
 import io
 import json
@@ -56,6 +58,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         "runtimes": runtimes,
         "latency": latency,
         "rules": rules,
+        "api": api,
     }
     for file in sorted(DOCS.glob("*.md")):
         text = file.read_text(encoding="utf-8")
@@ -108,6 +111,44 @@ def rules() -> str:
         cells = (f"`{rule.name}`", ", ".join(rule.kinds), rule.says, rule.why, rule.mend)
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def api() -> str:
+    """Every public name with the first sentence about it, by area and module."""
+    from kelly_core.api import AREAS
+
+    sections = []
+    for area in AREAS:
+        rows = [f"### {area.title}", "", "| import | from | what it is |", "|---|---|---|"]
+        for module, names in area.modules.items():
+            rows += [f"| `{name}` | `{module}` | {_summary(module, name)} |" for name in names]
+        sections.append("\n".join(rows))
+    return "\n\n".join(sections)
+
+
+def _summary(module: str, name: str) -> str:
+    """The first line of a docstring; of a constant, the string below it."""
+    loaded = importlib.import_module(module)
+    found = getattr(loaded, name)
+    if inspect.isclass(found) or inspect.isroutine(found):
+        text = inspect.getdoc(found) or ""
+    else:
+        text = _below(loaded, name)
+    return text.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+def _below(module: Any, name: str) -> str:
+    """The string that stands below an assignment; looked up where the name comes from."""
+    source = inspect.getsource(module)
+    body = ast.parse(source).body
+    for node, following in zip(body, [*body[1:], None], strict=True):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            value = following.value if isinstance(following, ast.Expr) else None
+            return inspect.cleandoc(value.value) if isinstance(value, ast.Constant) else ""
+        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
+            return _below(importlib.import_module(node.module or ""), name)
+    return ""
 
 
 def config(model: str = "emotion") -> str:

@@ -1,4 +1,4 @@
-"""What tests here share: every package built alone; the C++ examples built around a model, code of the docs."""
+"""What tests across packages share: packages built and installed alone; C++ examples around a model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,3 +108,63 @@ def distributions(uv, tmp_path_factory):
             report.write_text(json.dumps(problems))
     problems = json.loads(report.read_text())
     return SimpleNamespace(folder=folder, wheels=sorted(folder.glob("*.whl")), problems=problems)
+
+
+def run_alone(*command, cwd=None, **environment):
+    """A command without this project's own settings in its environment."""
+    dropped = {"PYTHONPATH", "VIRTUAL_ENV", "KELLY_WORKSPACE", "KELLY_DATA_ROOT"}
+    env = {key: value for key, value in os.environ.items() if key not in dropped}
+    env |= {"OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A plugin's package, installed; `kelly` and pytest see it, this process doesn't.
+
+    Attributes:
+        source: Its folder.
+        target: Where it is installed.
+        workspace: Where its commands work.
+    """
+
+    source: Path
+    target: Path
+    workspace: Path
+
+    def kelly(self, *arguments):
+        code = "from kelly_core.cli import main; main()"
+        return run_alone(sys.executable, "-c", code, *arguments, **self._seen())
+
+    def pytest(self, *arguments):
+        """Its own tests, Kelly's rules among them."""
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        return run_alone(*command, cwd=self.source, **self._seen())
+
+    def uninstall(self):
+        shutil.rmtree(self.target)
+
+    def _seen(self):
+        return {"PYTHONPATH": str(self.target), "KELLY_WORKSPACE": str(self.workspace)}
+
+
+@pytest.fixture(scope="session")
+def install_plugin(uv):
+    """`install_plugin(source, place)`: build the wheel of a folder and install it, alone, below `place`.
+
+    Its dependencies come from this environment.
+    """
+
+    def install(source, place):
+        built = run_alone(uv, "build", "--quiet", "--wheel", "--out-dir", str(place / "dist"), str(source))
+        if built.returncode and "error sending request" in built.stderr.lower():
+            pytest.skip("packages can't be downloaded here")
+        assert built.returncode == 0, built.stderr
+        (wheel,) = (place / "dist").glob("*.whl")
+        target = place / "site"
+        options = ("--quiet", "--no-deps", "--python", sys.executable, "--target", str(target))
+        done = run_alone(uv, "pip", "install", *options, str(wheel))
+        assert done.returncode == 0, done.stderr
+        return Stranger(source, target, place / "ws")
+
+    return install

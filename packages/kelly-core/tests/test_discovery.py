@@ -137,7 +137,8 @@ def test_damaged_metadata_of_one_package_hides_no_other(fakes, caplog):
     fakes.write_model("fake-tempo", "tempo")
     (fakes.folder / "fake_key-1.0.dist-info" / "METADATA").unlink()
     assert "tempo" in {entry.name for entry in read_catalog()}
-    assert "can't be read" in caplog.text
+    assert "can't be read: " in caplog.text
+    assert "fake_key-1.0.dist-info (it doesn't say its name; install the package again)" in caplog.text
 
 
 def test_what_a_plugin_prints_stays_out_of_the_results(fakes, capsys):

@@ -4,3 +4,6 @@ __version__ = "0.1.0"
 
 API_VERSION = 1
 """Version of the plugin interface. A plugin module states the one it was written for as `KELLY_API`."""
+
+OLDEST_API = 1
+"""Oldest version of it that still works; docs/api.md says what changes it and how long an old one lasts."""

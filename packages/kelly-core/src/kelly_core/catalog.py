@@ -70,7 +70,8 @@ def read_catalog(kinds: Iterable[Kind] = tuple(GROUPS)) -> list[Entry]:
             declared = list(entries_of(dist))
         except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
             # Only damaged metadata gets here; it must not hide every other plugin.
-            log.warning("the metadata of an installed package can't be read: %s (%s)", dist, error)
+            place = getattr(dist, "_path", dist)
+            log.warning("the metadata of an installed package can't be read: %s (%s)", place, error)
             continue
         # The first of two copies on sys.path is the one that imports would find.
         if declared and declared[0].distribution not in seen:
@@ -119,6 +120,8 @@ def entries_of(dist: metadata.Distribution) -> Iterator[Entry]:
     if not points:
         return
     info = dist.metadata
+    if "Name" not in info:
+        raise ValueError("it doesn't say its name; install the package again")
     name = normalise(info["Name"])
     summary = info["Summary"] if "Summary" in info else ""  # noqa: SIM401 - its type has no `get`
     for kind, point in points:

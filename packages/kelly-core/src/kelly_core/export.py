@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kelly_core.task import Source
 
 Arrays = Mapping[str, NDArray[Any]]
+"""Arrays by the name of their tensor."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ def plugin_checks(entries: list[Entry], probes: dict[tuple[str, str], ProbeResul
             hint = f"upgrade it or report it, or `kelly uninstall {distribution}`; --no-plugins does without"
             yield Check("plugins", title, "broken", result.problem, hint, result.traceback)
         else:
-            yield Check("plugins", title, "ok", ", ".join(f"{entry.kind} {entry.name}" for entry in mine))
+            brought = ", ".join(f"{entry.kind} {entry.name}" for entry in mine)
+            yield Check("plugins", title, "ok", brought, "; ".join(result.deprecated))
     for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in concerned):
         owners = [entry for entry in entries if (entry.kind, entry.name) == (kind, name)]
         if len(owners) > 1:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PROJECT = "kelly"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a plugin's functions as implementations of the hooks below."""
 
 
 @hookspec

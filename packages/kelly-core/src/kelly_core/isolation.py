@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -32,11 +33,13 @@ class ProbeResult:
         problem: One line; empty when all is well.
         traceback: Traceback or crash report, where there is one.
         values: What the job sent back, in order.
+        deprecated: What the plugin uses that will go away.
     """
 
     problem: str = ""
     traceback: str = ""
     values: tuple[dict[str, Any], ...] = ()
+    deprecated: tuple[str, ...] = ()
 
 
 def probe_plugins(
@@ -83,7 +86,7 @@ def run_isolated(job: Job, distribution: str, module: str, *, limit_s: float) ->
     values = tuple(value for value in sent if "done" not in value)
     end = next((value for value in sent if "done" in value), None)
     if end is not None:
-        return ProbeResult(end["problem"], end["traceback"], values)
+        return ProbeResult(end["problem"], end["traceback"], values, tuple(end["deprecated"]))
     return ProbeResult(_cause_of_death(done.returncode, errors, limit_s), errors, values)
 
 
@@ -97,14 +100,22 @@ def main() -> None:
     faulthandler.dump_traceback_later(float(limit_s), exit=True)
     host = PluginHost(entries)
     mine = [entry for entry in entries if (entry.distribution, entry.module) == (distribution, module)]
-    failure = host.probe(mine[0])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", DeprecationWarning)
+        failure = host.probe(mine[0])
+    # Those of the libraries that a plugin imports are no concern of its users.
+    deprecated = [str(one.message) for one in said if one.filename == _file_of(mine[0].module)]
     if failure is None and job == "devices":
         for entry in (entry for entry in mine if entry.kind == "device"):
             _send(_probe_device(host, entry))
     problem, text = (failure.outcome, failure.traceback) if failure else ("", "")
-    _send({"done": True, "problem": problem, "traceback": text})
+    _send({"done": True, "problem": problem, "traceback": text, "deprecated": deprecated})
     sys.stdout.flush()
     os._exit(0)  # threads that a plugin has started must not keep the process alive
+
+
+def _file_of(module: str) -> str:
+    return str(getattr(sys.modules.get(module), "__file__", ""))
 
 
 def _probe_device(host: Any, entry: Entry) -> dict[str, Any]:

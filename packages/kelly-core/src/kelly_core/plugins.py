@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import pluggy
 
-from kelly_core import API_VERSION, hookspecs
+from kelly_core import API_VERSION, OLDEST_API, hookspecs
 from kelly_core.catalog import Entry, Kind, find, read_catalog
 from kelly_core.errors import KellyError, PluginError
 from kelly_core.observers import Observers
@@ -26,7 +26,7 @@ from kelly_core.specs import AnySpec, DatasetSpec, DeviceSpec, ExporterSpec, Mod
 Phase = Literal["import", "api version", "hooks", "specs", "names"]
 Spec = TypeVar("Spec", bound=AnySpec)
 
-SUPPORTED_API = range(1, API_VERSION + 1)
+SUPPORTED_API = range(OLDEST_API, API_VERSION + 1)
 HOOK_OF: dict[Kind, tuple[str, type]] = {
     "model": ("kelly_models", ModelSpec),
     "dataset": ("kelly_datasets", DatasetSpec),
@@ -239,13 +239,18 @@ class PluginHost:
 
 def _check_api(module: ModuleType) -> None:
     wanted = getattr(module, "KELLY_API", None)
-    if wanted not in SUPPORTED_API:
-        error = PluginError(
-            f"it states KELLY_API = {wanted!r}; this kelly-core supports "
-            f"{SUPPORTED_API.start} to {SUPPORTED_API.stop - 1}",
-            hint="upgrade the plugin or kelly-core",
-        )
-        raise _RejectedError("api version", error)
+    newest = SUPPORTED_API.stop - 1
+    if type(wanted) is not int:
+        hint = f"its author has to write KELLY_API = {newest} into {module.__name__}"
+    elif wanted in SUPPORTED_API:
+        return
+    else:
+        hint = "upgrade kelly-core" if wanted > newest else "upgrade the plugin, or install an older kelly-core"
+    error = PluginError(
+        f"it states KELLY_API = {wanted!r}; this kelly-core supports {SUPPORTED_API.start} to {newest}",
+        hint=hint,
+    )
+    raise _RejectedError("api version", error)
 
 
 def _nearest_hook(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.infer.result import softmax
+from kelly_core.inference import softmax
 
 CALIBRATION_BINS = 10
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.infer.result import softmax
+from kelly_core.inference import softmax
 
 
 def draw_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path, title: str) -> Path:

@@ -29,8 +29,8 @@ def write_sample(
         said: Predicted offset and velocity of each hit.
         steps: How many.
     """
+    from kelly_core.features.midi import encode
     from kelly_core.features.midi.samples import write_sample as write_midi_sample
-    from kelly_core.features.midi.write import encode
 
     hits = performance.hits
     versions = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kelly_core.features.midi.keys import Key
+from kelly_core.features.midi import Key
 from kelly_harmony.chords import ROOTS
 
 N_KEYS = 24

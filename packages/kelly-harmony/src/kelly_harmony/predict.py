@@ -72,7 +72,7 @@ def predict_command(
       kelly predict harmony tunes/ -o leads/ --variation 0.5 --seed 3
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.cli.predict_midi import run_files
-    from kelly_core.features.midi.keys import parse_key
+    from kelly_core.features.midi import parse_key
     from kelly_harmony.infer import Wish
     from kelly_harmony.keys import key_number
 

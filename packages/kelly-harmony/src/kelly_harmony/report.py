@@ -25,8 +25,8 @@ def write_sample(folder: Path, name: str, lead: Lead, said: NDArray[np.integer],
         said: (beats,) the predicted ones.
         beats: How many.
     """
+    from kelly_core.features.midi import encode
     from kelly_core.features.midi.samples import write_sample as write_midi_sample
-    from kelly_core.features.midi.write import encode
 
     first = int(np.argmax(lead.melody[:, -1] > 0.05)) if len(lead) else 0
     part = slice(first, first + beats)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.features.midi.keys import Key
+from kelly_core.features.midi import Key
 from kelly_melody.features.inputs import (
     NOTHING_DURATION,
     NOTHING_PITCH,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import ContractError
-from kelly_core.features.midi.keys import Key
+from kelly_core.features.midi import Key
 from kelly_melody.compose import Arrays, Composer, Host, Step
 from kelly_melody.data.read import melody_part, to_melody
 from kelly_melody.sampling import SplitMix64, Taste
@@ -175,8 +175,7 @@ def from_nothing(written: Written, bpm: float) -> bytes:
 def infer_file(engine: Engine, path: Path) -> FilePrediction:
     """What pitch comes after a file: probabilities of every pitch, of a rest, and of the end."""
     from kelly_core.features.midi import read_midi
-    from kelly_core.infer.result import softmax
-    from kelly_core.inference import FilePrediction
+    from kelly_core.inference import FilePrediction, softmax
 
     midi = read_midi(path)
     melody = to_melody(midi)

@@ -12,7 +12,7 @@ from kelly_core.cli.predict_midi import AsJson, Output, Runtime, Threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kelly_core.features.midi.keys import Key
+    from kelly_core.features.midi import Key
     from kelly_core.inference import Engine
     from kelly_melody.infer import Order
     from kelly_melody.tokens import Metre
@@ -64,7 +64,7 @@ def predict_command(
       kelly predict melody seeds/ -o continued/ --temperature 0.8 --seed 3 --json
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.cli.predict_midi import run_files, transform_files
-    from kelly_core.features.midi.keys import Key, parse_key
+    from kelly_core.features.midi import Key, parse_key
     from kelly_core.inference import create_engine_by_name
     from kelly_melody.infer import Order
     from kelly_melody.sampling import Taste

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import UserError
-from kelly_core.features.midi.keys import Key
+from kelly_core.features.midi import Key
 
 GRID = 24
 """Ticks of a quarter note."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kelly_core.data.audio_files import read_audio
 from kelly_core.errors import UserError
-from kelly_core.infer.result import FilePrediction, Span, softmax
+from kelly_core.inference import FilePrediction, Span, softmax
 from kelly_core.workspace import Workspace
 from kelly_pretrained.loading import load, quiet
 from kelly_pretrained.origins import CLAP

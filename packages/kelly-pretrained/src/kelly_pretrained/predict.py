@@ -11,7 +11,7 @@ import typer
 from kelly_core.errors import UserError
 
 if TYPE_CHECKING:
-    from kelly_core.infer.result import FilePrediction
+    from kelly_core.inference import FilePrediction
     from kelly_pretrained.clap import Sound
     from kelly_pretrained.origins import Origin
     from kelly_pretrained.whisper import Transcript

@@ -17,6 +17,7 @@ from kelly_core.chain.layers import (
     Gru,
     Layer,
     Lstm,
+    Parts,
     Prelu,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Gru",
     "Layer",
     "Lstm",
+    "Parts",
     "Prelu",
     "array",
     "clamp",

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
 Parts = tuple[tuple[str, tuple[int, ...]], ...]
+"""Name and shape of each part of a layer's memory."""
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "softmax", "elu")
 """Activations that a chain carries; softmax over the frame, elu with alpha 1."""

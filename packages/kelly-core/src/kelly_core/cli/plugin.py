@@ -34,7 +34,8 @@ def new(
 
 
 @app.command(
-    epilog="\b\nExamples:\n  kelly plugin check emotion\n  kelly plugin check kelly-key-finder --json",
+    epilog="\b\nExamples:\n  kelly plugin check emotion\n  kelly plugin check kelly-key-finder --json\n"
+    "  kelly plugin check pop909 --data ~/POP909\n  kelly plugin check emotion --rule exports-pass-parity",
 )
 def check(
     name: Annotated[str, typer.Argument(help="A plugin, or a package: then everything it brings.")],
@@ -42,13 +43,22 @@ def check(
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="A setting for training, as KEY=VALUE; repeat it.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="A folder for the dataset or model, instead of built-in data."
+        ),
+    ] = None,
+    rules: Annotated[list[str] | None, typer.Option("--rule", help="Only this rule; repeat it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Put an installed plugin through Kelly's rules; ends with 1 when one is broken."""
     from kelly_core.testing import check_plugin
 
     with console.progress() as progress:
-        report = check_plugin(name, train=train, sets=sets or (), progress=progress)
+        report = check_plugin(
+            name, train=train, sets=sets or (), data=data, rules=rules or None, progress=progress
+        )
     if as_json:
         console.print_json(report.as_dict())
     else:

@@ -21,14 +21,19 @@ Transform = Callable[[Path, Path], Mapping[str, Any]]
 Inputs = Annotated[
     list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="MIDI files, or folders of them.")
 ]
+"""The argument `FILE_OR_FOLDER...`."""
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="MIDI file to write; a folder for several inputs.")
 ]
+"""The option `--output`."""
 Runtime = Annotated[
     str | None, typer.Option(help="onnx, torchscript or torch (default: the first that is there).")
 ]
+"""The option `--runtime`."""
 Threads = Annotated[int, typer.Option(min=1, help="Threads of one inference.")]
+"""The option `--threads`."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+"""The option `--json`."""
 
 
 def run_files(

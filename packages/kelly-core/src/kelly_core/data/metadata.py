@@ -19,6 +19,7 @@ from kelly_core.errors import DataError
 Place = Callable[[int], str]
 """`file:line` of a record, from its number."""
 NAMES = ("metadata.csv", "metadata.json")
+"""What a folder's metadata file may be called, the first present counts."""
 COLUMNS: dict[str, tuple[str, ...]] = {
     "file": ("file", "filename", "file_name", "filepath", "path"),
     "label": ("label", "emotion", "class"),

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.chain import Activation, BatchNorm, Conv1d, Conv2d, Dense, Gru, Layer, Lstm, Prelu
-from kelly_core.chain.layers import Parts
+from kelly_core.chain import Activation, BatchNorm, Conv1d, Conv2d, Dense, Gru, Layer, Lstm, Parts, Prelu
 
 Floats = NDArray[np.float32]
 Memory = Sequence[Floats]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from kelly_core.errors import KellyError, PluginError
+from kelly_core.errors import KellyError, PluginError, UserError
 from kelly_core.plugins import PluginHost
 from kelly_core.progress import Progress, Silent
 from kelly_core.testing import (
@@ -19,6 +20,7 @@ from kelly_core.testing import (
     exports,
     light,
     mistakes,
+    observers,
     tensors,
     training,
     weights,
@@ -28,12 +30,33 @@ from kelly_core.testing.rules import RULES, BrokenRuleError, NotApplicableError,
 from kelly_core.testing.subject import Subject
 from kelly_core.workspace import Workspace
 
-ORDER = (declared, light, configs, mistakes, weights, datasets, tensors, training, exports, exporters, devices)
+ORDER = (
+    declared,
+    light,
+    configs,
+    mistakes,
+    weights,
+    datasets,
+    tensors,
+    training,
+    exports,
+    exporters,
+    devices,
+    observers,
+)
 """Groups of rules in the order they are tried; importing them enters their rules."""
+ONLY_RUN = "it is only run, not trained"
+"""Why a rule doesn't concern a model whose weights come from elsewhere."""
 
 
 def check_plugin(
-    name: str, *, train: bool = True, sets: Sequence[str] = (), progress: Progress | None = None
+    name: str,
+    *,
+    train: bool = True,
+    sets: Sequence[str] = (),
+    data: Path | None = None,
+    rules: Collection[str] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Try every rule on the plugins called `name`, in a temporary workspace.
 
@@ -41,26 +64,65 @@ def check_plugin(
         name: Of a plugin, `distribution:name`, or of a package: then of everything that it brings.
         train: Whether to try the rules that train the model.
         sets: Settings for training as after `--set`, to make a large model small.
+        data: Folder that the dataset opens, or that the model trains on, instead of built-in data.
+        rules: Names of the rules to try; None for all that concern the plugin.
         progress: Where each rule is announced.
 
     Raises:
         PluginError: Nothing of this name is installed.
+        UserError: There is no such rule, or it isn't clear whose data `data` is.
+    """
+    unknown = sorted(set(rules or ()) - set(RULES))
+    if unknown:
+        raise UserError(f"there is no rule {unknown[0]!r}", where=name, hint=f"rules are {', '.join(RULES)}")
+    results: list[Result] = []
+    with find_subjects(name, sets=sets, data=data) as subjects:
+        for subject in subjects:
+            for rule in rules_for(subject):
+                if rules is not None and rule.name not in rules:
+                    continue
+                (progress or Silent()).say(f"{subject.title}: {rule.name}")
+                results.append(try_rule(rule, subject, train=train))
+                if subject.blocked:
+                    break
+    return Report(name, results)
+
+
+@contextmanager
+def find_subjects(name: str, *, sets: Sequence[str] = (), data: Path | None = None) -> Iterator[list[Subject]]:
+    """The plugins called `name`, each with a workspace that is gone afterwards.
+
+    Args:
+        name: As for `check_plugin`.
+        sets: Settings for training.
+        data: Folder for the one dataset or model.
+
+    Raises:
+        PluginError: Nothing of this name is installed.
+        UserError: It isn't clear whose data `data` is.
     """
     host = PluginHost(on_failure=lambda _: None)
-    entries = [
-        e for e in host.entries if name in (e.name, e.qualified, e.distribution) and e.kind != "observer"
-    ]
+    entries = [e for e in host.entries if name in (e.name, e.qualified, e.distribution)]
     if not entries:
         raise PluginError(
             f"no plugin or package {name!r} is installed",
             hint="see `kelly list`; a package is installed with `pip install -e FOLDER`",
         )
-    results: list[Result] = []
-    for entry in entries:
-        with tempfile.TemporaryDirectory(prefix="kelly-check-") as folder:
-            subject = Subject(entry, host, Workspace(Path(folder).resolve()), tuple(sets))
-            results += _check(subject, train=train, progress=progress or Silent())
-    return Report(name, results)
+    takers = [e for e in entries if e.kind in ("model", "dataset")]
+    if data is not None and len(takers) != 1:
+        named = ", ".join(repr(e.qualified) for e in takers) or "none of its plugins"
+        raise UserError(
+            f"{name!r} brings {len(takers)} models and datasets",
+            where="--data",
+            hint=f"say whose data it is: {named}",
+        )
+    with tempfile.TemporaryDirectory(prefix="kelly-check-") as folder:
+        subjects = []
+        for at, entry in enumerate(entries):
+            place = Path(folder).resolve() / str(at)
+            place.mkdir()
+            subjects.append(Subject(entry, host, Workspace(place), tuple(sets), data and data.absolute()))
+        yield subjects
 
 
 def ordered_rules() -> list[Rule]:
@@ -69,30 +131,34 @@ def ordered_rules() -> list[Rule]:
     return sorted(RULES.values(), key=lambda rule: places.index(rule.check.__module__))
 
 
-def _check(subject: Subject, *, train: bool, progress: Progress) -> list[Result]:
-    results: list[Result] = []
-    rules = [rule for rule in ordered_rules() if subject.entry.kind in rule.kinds]
-    for rule in rules:
-        progress.say(f"{subject.title}: {rule.name}")
-        if reason := _left_out(rule, subject, train=train):
-            results.append(Result(subject.title, rule.name, "skip", reason))
-            continue
-        results.append(_try(rule, subject))
-        if results[-1].verdict == "fail" and rule.check in declared.FATAL:
-            break  # a plugin that doesn't load can't be asked anything else
-    return results
+def rules_for(subject: Subject) -> list[Rule]:
+    """The rules that concern a plugin, in the order they are tried."""
+    return [rule for rule in ordered_rules() if subject.entry.kind in rule.kinds]
 
 
-def _left_out(rule: Rule, subject: Subject, *, train: bool) -> str:
-    """Why a rule isn't tried; empty where it is."""
-    if rule.about_training and subject.pretrained is not None:
-        return "it is only run, not trained"
-    return "training was left out" if rule.cost == "trains" and not train else ""
+def try_rule(rule: Rule, subject: Subject, *, train: bool = True) -> Result:
+    """Try one rule; whatever the plugin raises is the finding.
+
+    Args:
+        rule: The rule.
+        subject: The plugin; what rules need in common is made once.
+        train: Whether to try it if it trains the model.
+    """
+    if subject.blocked:
+        return Result(subject.title, rule.name, "skip", f"{subject.blocked} is broken")
+    result = _tried(rule, subject, train=train)
+    if result.verdict == "fail" and rule.check in declared.FATAL:
+        subject.blocked = rule.name  # a plugin that doesn't load can't be asked anything else
+    return result
 
 
-def _try(rule: Rule, subject: Subject) -> Result:
+def _tried(rule: Rule, subject: Subject, *, train: bool) -> Result:
     started = time.monotonic()
     try:
+        if rule.about_training and subject.pretrained is not None:
+            raise NotApplicableError(ONLY_RUN)
+        if rule.cost == "trains" and not train:
+            raise NotApplicableError("training was left out")
         detail = rule.check(subject) or ""
     except NotApplicableError as reason:
         return Result(subject.title, rule.name, "skip", str(reason))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from kelly_core.plugins import PluginFailure
+from kelly_core.plugins import SUPPORTED_API, PluginFailure, PluginHost
 from kelly_core.specs import LazyRef, Pretrained
 from kelly_core.testing.rules import BrokenRuleError, rule
 from kelly_core.testing.subject import Subject
@@ -17,6 +18,7 @@ from kelly_core.testing.subject import Subject
     "dataset",
     "exporter",
     "device",
+    "observer",
     why="a plugin that can't be imported is left out of every command",
     mend="import the entry point's module by hand and mend what it raises; `kelly doctor` has the traceback",
 )
@@ -33,14 +35,21 @@ def imports(subject: Subject) -> str:
     "dataset",
     "exporter",
     "device",
+    "observer",
     why="the hooks may change; a plugin says for which version it was written, so that it is never misread",
     mend="write KELLY_API = 1 into the entry point's module",
 )
-def kelly_api_is_declared(subject: Subject) -> None:
+def kelly_api_is_declared(subject: Subject) -> str:
     """The module states KELLY_API, a version that this kelly-core supports."""
     failure = _failure(subject)
     if failure is not None and failure.phase == "api version":
         raise BrokenRuleError(failure.outcome)
+    # pluggy warns whenever a module that implements what is deprecated is registered: so do it once more.
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        PluginHost([subject.entry], on_failure=lambda _: None).probe(subject.entry)
+    old = [str(one.message) for one in said if issubclass(one.category, DeprecationWarning)]
+    return "; ".join([f"supported are {SUPPORTED_API.start} to {SUPPORTED_API.stop - 1}", *old])
 
 
 @rule(
@@ -48,6 +57,7 @@ def kelly_api_is_declared(subject: Subject) -> None:
     "dataset",
     "exporter",
     "device",
+    "observer",
     why="`kelly list` reads names from the package's metadata alone; what it shows must be what there is",
     mend="make the entry points of pyproject.toml and the names of the returned specs the same, and reinstall",
 )
@@ -56,7 +66,7 @@ def names_agree(subject: Subject) -> str:
     failure = _failure(subject)
     if failure is not None:
         raise BrokenRuleError(failure.outcome)
-    return str(subject.spec.name)
+    return "no spec" if subject.entry.kind == "observer" else str(subject.spec.name)
 
 
 @rule(

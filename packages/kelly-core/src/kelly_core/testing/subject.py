@@ -18,6 +18,8 @@ from kelly_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from kelly_core.checkpoint import TrainedModel
+    from kelly_core.contract import Contract
+    from kelly_core.export import Runner
     from kelly_core.pipeline.prepare import Job
     from kelly_core.task import Prepared
 
@@ -48,12 +50,16 @@ class Subject:
         host: Where it is loaded.
         workspace: A temporary one.
         sets: Further settings for training, as after `--set`.
+        data: Folder that a dataset opens and a model trains on; None for what is built in.
+        blocked: The broken rule after which nothing else can be tried; empty while there is none.
     """
 
     entry: Entry
     host: PluginHost
     workspace: Workspace
     sets: tuple[str, ...] = ()
+    data: Path | None = None
+    blocked: str = ""
 
     @property
     def title(self) -> str:
@@ -91,31 +97,59 @@ class Subject:
         return cast("DeviceSpec", self.spec)
 
     @cached_property
+    def opened(self) -> object:
+        """What the dataset's opener gives for built-in data, or for the folder that was given."""
+        return self.open_again()
+
+    def open_again(self) -> object:
+        """The same, opened anew."""
+        if self.data is None and not self.dataset.builtin:
+            raise NotApplicableError("it needs a folder in its layout: --data FOLDER")
+        folder = self.empty_folder("built-in") if self.data is None else self.data
+        opened: object = self.dataset.opener.resolve()(folder, {})
+        return opened
+
+    @cached_property
     def job(self) -> Job:
-        """A short training on the model's demo data."""
+        """A short training on the model's demo data, or on the folder that was given."""
         from kelly_core.pipeline.prepare import Request, find_job
         from kelly_core.runtime import require_torch
 
         require_torch("checking a model")
-        if not self.model.default_dataset:
-            raise NotApplicableError("the model names no default_dataset, so that nothing can be trained here")
-        request = Request(self.entry.qualified, data="demo", sets=(*QUICK, *self.sets))
+        if not self.model.default_dataset and self.data is None:
+            raise NotApplicableError("the model names no default_dataset to train on; give one: --data FOLDER")
+        data = "demo" if self.data is None else str(self.data)
+        request = Request(self.entry.qualified, data=data, sets=(*QUICK, *self.sets))
         return find_job(request, self.workspace, self.host)
 
     @cached_property
     def prepared(self) -> Prepared:
-        """The demo data, ready to train on."""
+        """Its data, ready to train on."""
         return self.job.prepare()
 
     @cached_property
     def trained(self) -> TrainedModel:
-        """The model after a short training."""
+        """The model after a short training, its checkpoints in the workspace's folder."""
         from kelly_core.checkpoint import load_trained
         from kelly_core.testing.shorttrain import train
 
-        folder = self.workspace.root / "whole"
+        folder = self.workspace.checkpoints(self.model.model_id)
         train(self, folder)
         return load_trained(folder / "best.pt", self.host, name=self.entry.qualified)
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The contract of the trained model, without files and golden vectors."""
+        from kelly_core.pipeline.contract import make_contract
+
+        return make_contract(self.trained, self.entry.version)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """The trained model as PyTorch computes it."""
+        from kelly_core.runtime import ModuleRunner
+
+        return ModuleRunner.of(self.trained.task.export_module(self.trained.module).eval(), self.contract)
 
     @cached_property
     def examples(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -36,11 +36,10 @@ def declared_tensors_are_the_interface(subject: Subject) -> str:
 )
 def items_match_the_declared_tensors(subject: Subject) -> None:
     """Items of the demo data have the interface's names, types and shapes, for any batch."""
-    from kelly_core.pipeline.contract import make_contract
     from kelly_core.tensors import check_inputs, symbols
     from kelly_core.verify import from_reset
 
-    contract = make_contract(subject.trained, subject.entry.version)
+    contract = subject.contract
     for inputs, batch in zip(subject.examples, (1, 3), strict=True):
         try:
             sizes = check_inputs(contract, from_reset(contract, inputs))
@@ -58,15 +57,11 @@ def items_match_the_declared_tensors(subject: Subject) -> None:
 )
 def step_equals_whole(subject: Subject) -> str:
     """Calls after one another give what one call gives; no call remembers another by itself."""
-    from kelly_core.pipeline.contract import make_contract
-    from kelly_core.runtime import ModuleRunner
     from kelly_core.verify import check_parity
     from kelly_core.verify.cases import sequence_cases
 
-    contract = make_contract(subject.trained, subject.entry.version)
-    runner = ModuleRunner.of(subject.trained.task.export_module(subject.trained.module).eval(), contract)
-    cases = sequence_cases(contract, *subject.examples)
-    report = check_parity(runner, runner, cases, 1e-5)
+    cases = sequence_cases(subject.contract, *subject.examples)
+    report = check_parity(subject.runner, subject.runner, cases, 1e-5)
     if not report.passed:
         worst = max((row for row in report.rows if not row.passed), key=lambda row: row.max_abs)
         raise BrokenRuleError(f"{worst.case}, {worst.output}: {worst.reason or f'off by {worst.max_abs:.1e}'}")

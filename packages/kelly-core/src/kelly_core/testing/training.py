@@ -60,8 +60,7 @@ def killed_and_resumed_is_exact(subject: Subject) -> str:
 
     size, examples = batch_size(subject), len(subject.prepared.sources["train"])
     steps = min(STEPS, max(1, examples // size))
-    _ = subject.trained  # the whole run
-    whole, cut = subject.workspace.root / "whole", subject.workspace.root / "cut"
+    whole, cut = subject.trained.path.parent, subject.workspace.root / "cut"
     try:
         train(subject, cut, kill_at=steps + 1 + steps // 2)
     except KilledError:

@@ -13,9 +13,7 @@ from kelly_core.contract import BATCH
 from kelly_core.export import ExportBundle, Inspection
 from kelly_core.runtime import ModuleRunner, opening
 from kelly_core.tensors import symbols
-from kelly_core.verify import ParityRow, check_parity, from_reset, random_inputs
-from kelly_core.verify.cases import stepwise
-from kelly_core.verify.golden import golden_rows
+from kelly_core.verify import ParityRow, check_parity, from_reset, golden_rows, random_inputs, stepwise
 from kelly_export.coreml.convert import LONGEST, convert
 from kelly_export.coreml.kinds import NETWORK, PROGRAM, PROGRAM_FP16, PROGRAM_STATE, Kind
 from kelly_export.coreml.mil import MilRunner, unknown_operations

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import DataError
-from kelly_core.features.midi.keys import Key, estimate_key
+from kelly_core.features.midi import Key, estimate_key
 from kelly_harmony.chords import NONE, UNKNOWN, chord_of, label_of
 from kelly_harmony.data.tracks import chord_track, find_track, melody_track, notes_of, top_voice
 from kelly_harmony.keys import key_number

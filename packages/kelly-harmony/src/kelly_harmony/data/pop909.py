@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kelly_core.data import Dataset, Item, Problem
 from kelly_core.errors import DataError
-from kelly_core.features.midi.keys import parse_key
+from kelly_core.features.midi import parse_key
 from kelly_harmony.chords import NONE, parse_label
 from kelly_harmony.keys import key_number
 from kelly_harmony.lead import Lead, bars_of_downbeats, chord_per_beat, melody_features, metre_features

@@ -16,8 +16,7 @@ from kelly_core.data import Dataset, Item
 from kelly_core.data.listing import find_files
 from kelly_core.data.midi_folder import open_midi_folder
 from kelly_core.errors import DataError, UserError
-from kelly_core.features.midi import SUFFIXES
-from kelly_core.features.midi.keys import parse_key
+from kelly_core.features.midi import SUFFIXES, parse_key
 
 NAME = "nottingham"
 LICENCE = "GPL-3.0"

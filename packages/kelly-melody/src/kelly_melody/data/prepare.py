@@ -12,8 +12,7 @@ from kelly_core.data import Dataset, Item, Problem
 from kelly_core.data.splits import describe_split
 from kelly_core.errors import DataError, UserError
 from kelly_core.features.cache import FeatureCache
-from kelly_core.features.midi import read_midi
-from kelly_core.features.midi.keys import Key, parse_key
+from kelly_core.features.midi import Key, parse_key, read_midi
 from kelly_core.task import Context, Prepared, Split
 from kelly_melody.config import MelodyConfig
 from kelly_melody.data.read import file_key, to_melody

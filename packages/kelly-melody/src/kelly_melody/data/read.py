@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.errors import DataError
-from kelly_core.features.midi.keys import Key, estimate_key
+from kelly_core.features.midi import Key, estimate_key
 from kelly_melody.tokens import GRID, REST, Melody, Metre, pitch_index, split_length
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_core.features.midi.keys import Key
+from kelly_core.features.midi import Key
 from kelly_melody.tokens import Metre
 
 RHYTHMS = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.features.midi.keys import Key
+from kelly_core.features.midi import Key
 from kelly_melody.features.memory import remember
 from kelly_melody.features.position import POSITION, POSITION_SIZES, bars_of, position_features
 from kelly_melody.tokens import END, N_DURATIONS, N_PITCHES, Melody, Metre

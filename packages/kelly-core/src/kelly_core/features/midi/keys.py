@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from kelly_core.errors import UserError
 
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+"""How well the pitch classes from the tonic up fit a major key: Krumhansl, Cognitive Foundations of Musical
+Pitch (1990), table 2.1 (probe tones of Krumhansl and Kessler, 1982)."""
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-"""How well the pitch classes from the tonic up fit a key: Krumhansl, Cognitive Foundations of Musical Pitch
-(1990), table 2.1 (probe tones of Krumhansl and Kessler, 1982)."""
+"""The same for a minor key."""
 _LETTERS = {"C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5, "F": -1}
 _NAME = re.compile(r"\s*([A-Ga-g])\s*([#b♯♭]?)[\s:]*(maj(?:or)?|min(?:or)?|m|M)?\s*")
 _SPELLED = tuple("Fb Cb Gb Db Ab Eb Bb F C G D A E B F# C# G# D# A# E# B#".split())  # noqa: SIM905

@@ -30,7 +30,9 @@ from kelly_core.features.midi.timing import (
 MIDI_VERSION = "midi-1"
 """Changes whenever a file would be read differently; part of the key of whatever is cached."""
 DRUM_CHANNEL = 9
+"""General MIDI's channel of drums, counted from 0."""
 SUFFIXES = (".mid", ".midi", ".smf", ".kar")
+"""Suffixes of MIDI files, in lower case."""
 NOTE_DTYPE = np.dtype(
     [
         ("onset_tick", "i8"),
