@@ -162,14 +162,12 @@ def _record_lines(record: Mapping[str, Any]) -> list[str]:
     """What an installed trained model says of itself."""
     if not record:
         return ["broken: its registry can't be read; see `kelly doctor`"]
-    data = (
-        f"{'synthetic data' if record.get('synthetic_data') else 'data'}: {record.get('dataset') or 'unknown'}"
-    )
+    made = "synthetic data" if record.get("synthetic_data") else "data"
     return [
         f"status: {record.get('status')}",
-        f"of the model: {record.get('name')}; task: {record.get('task')}",
+        f"of the model {record.get('name')}; task: {record.get('task')}",
         f"formats: {', '.join(record.get('artifacts') or ())}",
-        f"{data}; trained: {(record.get('training') or {}).get('training_date')}",
+        f"{made}: {record.get('dataset')}; trained: {(record.get('training') or {}).get('training_date')}",
     ]
 
 

@@ -174,9 +174,13 @@ class Engine:
         return BUILTIN[name] if name in BUILTIN else runtime_for(name, self._plugins())
 
     def _choose(self, contract: Contract, home: Home) -> str:
-        offered = [*(name for name in BUILTIN if name in contract.artifacts), CHECKPOINT_RUNTIME]
+        offered = [name for name in BUILTIN if name in contract.artifacts]
+        if home.entry is None or home.checkpoint.is_file():
+            offered.append(CHECKPOINT_RUNTIME)
         offered += [name for name in contract.artifacts if name not in offered]
         if self._wanted is not None:
+            if self._wanted == CHECKPOINT_RUNTIME:
+                home.require_checkpoint("the runtime 'torch'")
             if self._wanted not in offered:
                 write = f"write one: `kelly export {self.model_id} --format {self._wanted}`"
                 raise ContractError(
@@ -185,8 +189,6 @@ class Engine:
                     where=str(home.workspace.contract(self.model_id)),
                     hint=write if home.entry is None else f"{home.package} has no other; choose one of these",
                 )
-            if self._wanted == CHECKPOINT_RUNTIME:
-                home.require_checkpoint("the runtime 'torch'")
             return self._wanted
         other = {name for name, info in contract.artifacts.items() if info.interface}  # asked for by name alone
         prepared = [name for name in offered if name not in other]

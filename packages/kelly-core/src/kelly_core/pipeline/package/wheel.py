@@ -38,6 +38,7 @@ def write_wheel(plan: Plan, to: Path) -> Path:
         KellyError: The wheel can't be built.
     """
     require_packing()
+    to = to.expanduser().absolute()
     try:
         to.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to, prefix=".kelly-package-") as folder:
