@@ -176,7 +176,7 @@ def trained_checks(entries: list[Entry]) -> Iterator[Check]:
         title = f"{entry.distribution} {entry.version}"
         try:
             home = home_of(entry, Workspace.locate())
-            home.contract()
+            formats = ", ".join(home.contract().artifacts)
         except KellyError as error:
             message = error.message.removeprefix(f"{title}: ")
             yield Check("trained", title, "broken", message, error.hint or REINSTALL)
@@ -185,7 +185,7 @@ def trained_checks(entries: list[Entry]) -> Iterator[Check]:
             message, hint = fault
             yield Check("trained", title, "broken", message, UPGRADE if hint == UPGRADE else REINSTALL)
         else:
-            yield Check("trained", title, "ok", f"{entry.name}, {', '.join(home.contract().artifacts)}")
+            yield Check("trained", title, "ok", f"{entry.name}, {formats}")
     for name in dict.fromkeys(entry.name for entry in entries):
         owners = [entry for entry in entries if entry.name == name]
         if len(owners) > 1:
