@@ -22,7 +22,7 @@ from kelly_core.contract import (
 )
 from kelly_core.errors import ContractError, KellyError, PluginError, UserError
 from kelly_core.health import examine, trained_checks
-from kelly_core.inference import create_engine_by_name
+from kelly_core.inference import Engine, create_engine_by_name
 from kelly_core.registry import ModelEntry, artifact, file_ref, with_artifacts
 from kelly_core.registry.store import Registry, write
 from kelly_core.trained import all_homes, find_home
@@ -114,7 +114,7 @@ def test_an_installed_model_is_found_without_its_plugin_and_nothing_of_it_runs(i
     install()
     engine = create_engine_by_name(name, workspace=workspace).load()
     assert engine.infer({"x": ONE}).outputs["y"].tolist() == [[30.0]]
-    assert engine.home.package == "kelly-model-keyfinder 1.0"
+    assert engine.package == "kelly-model-keyfinder 1.0"
     about = engine.about()
     assert (about["package"], about["version"], about["runtime"]) == (
         "kelly-model-keyfinder",
@@ -131,6 +131,9 @@ def test_the_workspace_comes_first_unless_the_package_is_named(install, workspac
         assert said(name, workspace) == 3.0
     assert create_engine_by_name("key", workspace=workspace).load().about()["package"] is None
     assert said("kelly-model-keyfinder:keyfinder", workspace) == 30.0
+    assert Engine("keyfinder", workspace=workspace, package="kelly-model-keyfinder").load().package
+    with pytest.raises(PluginError, match="no installed package 'kelly-model-other'"):
+        Engine("keyfinder", workspace=workspace, package="kelly-model-other").load()
     monkeypatch.setenv("KELLY_TRAINED", "other, kelly_model.Keyfinder")
     assert said("keyfinder", workspace) == 30.0
 

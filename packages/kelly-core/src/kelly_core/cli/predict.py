@@ -187,7 +187,7 @@ def tell_engine(engine: Engine, *, as_json: bool) -> dict[str, Any]:
     """Say which model is used: a line for people; for JSON what `tell` takes as `about`."""
     about = engine.about()
     if not as_json:
-        path, package = Path(about["file"]), engine.home.package
+        path, package = Path(about["file"]), engine.package
         console.note(f"model: {f'{path.name} of {package}' if package else console.workspace().relative(path)}")
     return {"model": about}
 

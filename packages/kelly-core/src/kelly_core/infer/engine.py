@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kelly_core.contract import ArtifactInfo, Contract
-from kelly_core.errors import ContractError, InferenceOnlyError, KellyError, UserError
+from kelly_core.errors import ContractError, InferenceOnlyError, KellyError, PluginError, UserError
 from kelly_core.export import Runner
 from kelly_core.infer.result import FilePrediction, InferenceResult
 from kelly_core.plugins import PluginHost
@@ -45,7 +45,7 @@ class Engine:
         workspace: The user's; what it doesn't have is looked for in installed packages.
         threads: Threads of one inference.
         host: Where plugins are found; needed for `infer_file` and for runtimes that plugins bring.
-        home: Where the files lie, if that is known; see `kelly_core.trained`.
+        package: Installed package to take the files from, whatever the workspace has.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Engine:
         workspace: Workspace | None = None,
         threads: int = 1,
         host: PluginHost | None = None,
-        home: Home | None = None,
+        package: str | None = None,
     ) -> None:
         if threads < 1:
             raise UserError(f"threads must be at least 1, got {threads}", where="Engine", hint="use 1 or more")
@@ -65,7 +65,7 @@ class Engine:
         self.threads = threads
         self._wanted = runtime
         self._host = host
-        self._home = home
+        self._package = package
         self._loaded: _Loaded | None = None
 
     def load(self) -> Engine:
@@ -74,9 +74,9 @@ class Engine:
         Raises:
             ContractError: There is no contract, no artefact, or it isn't the one that was verified.
             MissingExtraError: The runtime that was asked for isn't installed.
-            PluginError: Two installed packages bring the model.
+            PluginError: Two installed packages bring the model, or the one asked for doesn't.
         """
-        home = self._home or find_home(self.model_id, self.workspace) or Home(self.model_id, self.workspace)
+        home = self._find()
         contract = home.contract()
         name = self._choose(contract, home)
         path = _path(contract, home, name)
@@ -98,9 +98,9 @@ class Engine:
         return self._ready().runtime
 
     @property
-    def home(self) -> Home:
-        """Where the model's files lie, and which installed package they are of."""
-        return self._ready().home
+    def package(self) -> str:
+        """The installed package that the model is of, with its version; empty for the workspace's own."""
+        return self._ready().home.package
 
     def about(self) -> dict[str, Any]:
         """Which model this is, in plain values: its id, runtime, file, and the installed package it is of."""
@@ -173,6 +173,17 @@ class Engine:
     def _runtime(self, name: str) -> Runtime:
         return BUILTIN[name] if name in BUILTIN else runtime_for(name, self._plugins())
 
+    def _find(self) -> Home:
+        if self._package is None:
+            return find_home(self.model_id, self.workspace) or Home(self.model_id, self.workspace)
+        home = find_home(f"{self._package}:{self.model_id}", self.workspace)
+        if home is None:
+            raise PluginError(
+                f"no installed package {self._package!r} brings a trained model {self.model_id!r}",
+                hint="`kelly list --kind trained` shows what is installed",
+            )
+        return home
+
     def _choose(self, contract: Contract, home: Home) -> str:
         offered = [name for name in BUILTIN if name in contract.artifacts]
         if home.entry is None or home.checkpoint.is_file():
@@ -232,7 +243,8 @@ def create_engine_by_name(
     place = workspace if isinstance(workspace, Workspace) else Workspace.locate(workspace)
     home = find_home(name, place)
     if home is not None:  # no plugin has to be installed
-        return Engine(home.model_id, runtime=runtime, workspace=place, threads=threads, home=home)
+        package = home.entry.distribution if home.entry is not None else None
+        return Engine(home.model_id, runtime=runtime, workspace=place, threads=threads, package=package)
     host = PluginHost()
     spec = host.model(name)
     if spec.pretrained is not None:
