@@ -26,7 +26,7 @@ EXPORT := $(UV) export --quiet --format requirements.txt --no-emit-workspace --n
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-wheels lint format docs bench lock check-lock check-packages check-floor \
-	release tagged clean
+	release stranger tagged clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -84,6 +84,9 @@ check-lock: setup ## Check that a fresh resolution gives requirements.lock
 check-packages: setup ## Build each package alone and check wheel and sdist; PACKAGE=NAME for one, kept in dist/
 	@rm -rf dist
 	@$(BIN)/python -m tools.check_packages --out-dir dist $(PACKAGE)
+
+stranger: setup ## From built wheels to a plugin, a model, its package, a prediction elsewhere
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.stranger
 
 check-floor: setup ## Try PACKAGE=NAME with the oldest kelly-core that it allows
 	@$(BIN)/python -m tools.core_floor $(PACKAGE)

@@ -34,8 +34,8 @@ DYING = {
 }
 
 
-def fake_entries():
-    return [entry for entry in read_catalog() if entry.distribution.startswith("fake-")]
+def fake_entries(*kinds):
+    return [entry for entry in read_catalog(*kinds) if entry.distribution.startswith("fake-")]
 
 
 @pytest.fixture

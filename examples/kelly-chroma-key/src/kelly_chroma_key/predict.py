@@ -47,4 +47,4 @@ def predict_command(
         found = infer_file(engine, file)
         return found if bars else replace(found, spans=())
 
-    predict_files(files, key_of, top_k=top, as_json=json)
+    predict_files(files, key_of, top_k=top, as_json=json, engine=engine)

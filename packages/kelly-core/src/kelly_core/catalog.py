@@ -12,7 +12,7 @@ from typing import Literal
 
 from kelly_core.errors import PluginError
 
-Kind = Literal["model", "dataset", "exporter", "device", "observer"]
+Kind = Literal["model", "dataset", "exporter", "device", "observer", "trained"]
 
 GROUPS: dict[Kind, str] = {
     "model": "kelly.models",
@@ -20,20 +20,25 @@ GROUPS: dict[Kind, str] = {
     "exporter": "kelly.exporters",
     "device": "kelly.devices",
     "observer": "kelly.observers",
+    "trained": "kelly.trained",
 }
-"""Entry-point group of each kind. An observer declares no spec: its module only implements run hooks."""
+"""Entry-point group of each kind. An observer declares no spec: its module only implements run hooks.
+A trained model is no plugin but files: its entry point is called as the model's id and names their folder, a
+package of which nothing is ever imported (`kelly_core.trained`)."""
+PLUGINS: tuple[Kind, ...] = tuple(kind for kind in GROUPS if kind != "trained")
+"""Kinds that are code."""
 HOST_DISTRIBUTION = "kelly-core"
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One declared plugin.
+    """One declared plugin or trained model.
 
     Attributes:
         name: Public name: the entry point's name.
         kind: What it is.
-        module: Module whose hooks return its spec.
+        module: Module whose hooks return its spec; of a trained model, the package that holds its files.
         distribution: The installed package that declares it.
         version: That package's version.
         summary: That package's one-line description.
@@ -54,11 +59,12 @@ class Entry:
         return f"{self.distribution}:{self.name}"
 
 
-def read_catalog(kinds: Iterable[Kind] = tuple(GROUPS)) -> list[Entry]:
-    """All declared plugins of these kinds, sorted by kind (in the order of `GROUPS`), name and distribution.
+def read_catalog(kinds: Iterable[Kind] = PLUGINS) -> list[Entry]:
+    """What is declared of these kinds, sorted by kind (in the order of `GROUPS`), name and distribution.
 
     `KELLY_PLUGINS=a,b` keeps only plugins whose name, distribution or `distribution:name` is listed, beside
-    those of kelly-core itself; `KELLY_NO_PLUGINS=1` (the `--no-plugins` flag) keeps only kelly-core's.
+    those of kelly-core itself; `KELLY_NO_PLUGINS=1` (the `--no-plugins` flag) keeps only kelly-core's, and no
+    trained model either.
     """
     wanted = set(kinds)
     entries: list[Entry] = []
@@ -87,6 +93,7 @@ def find(entries: Iterable[Entry], name: str, kind: Kind) -> Entry:
     Raises:
         PluginError: There is none, or two packages declare the name.
     """
+    what = "trained model" if kind == "trained" else kind
     of_kind = [entry for entry in entries if entry.kind == kind]
     found = [entry for entry in of_kind if name in (entry.name, entry.qualified)]
     if len(found) == 1:
@@ -94,13 +101,13 @@ def find(entries: Iterable[Entry], name: str, kind: Kind) -> Entry:
     if not found:
         known = ", ".join(sorted({entry.name for entry in of_kind})) or "none"
         raise PluginError(
-            f"no {kind} named {name!r} is installed (installed: {known})",
+            f"no {what} named {name!r} is installed (installed: {known})",
             hint=f"check the name with `kelly list --kind {kind}`, or install the package that brings it",
         )
     owners = " and ".join(f"{entry.distribution} {entry.version}" for entry in found)
     choices = " or ".join(repr(entry.qualified) for entry in found)
     raise PluginError(
-        f"two packages declare the {kind} {name!r}: {owners}",
+        f"two packages declare the {what} {name!r}: {owners}",
         hint=f"say which one: {choices}; or uninstall one of them",
     )
 
@@ -135,7 +142,7 @@ def _allowed(entry: Entry) -> bool:
     if os.environ.get("KELLY_NO_PLUGINS", "") not in ("", "0"):
         return False
     listed = os.environ.get("KELLY_PLUGINS")
-    if not listed:
+    if not listed or entry.kind == "trained":
         return True
     names = {part.strip() for part in listed.split(",")}
     return not names.isdisjoint({entry.name, entry.distribution, entry.qualified})

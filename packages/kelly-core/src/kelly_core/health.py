@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 from kelly_core.catalog import Entry, read_catalog
@@ -34,7 +35,8 @@ class Check:
     """One finding.
 
     Attributes:
-        section: `python`, `libraries`, `plugins`, `pretrained`, `devices`, `exporters`, `data` or `registry`.
+        section: `python`, `libraries`, `plugins`, `trained`, `pretrained`, `devices`, `exporters`, `data` or
+            `registry`.
         name: What was looked at.
         verdict: `absent` is nothing wrong: an optional thing that isn't there.
         message: What was found.
@@ -68,6 +70,7 @@ def examine(workspace: Workspace, limit_s: float = DEFAULT_LIMIT_S) -> Iterator[
     entries = read_catalog()
     probes = probe_plugins(entries, limit_s)
     yield from plugin_checks(entries, probes)
+    yield from trained_checks(read_catalog(("trained",)))
     healthy = [entry for entry in entries if not probes[entry.distribution, entry.module].problem]
     host = PluginHost(healthy)
     yield from _pretrained(host, workspace)
@@ -118,16 +121,23 @@ def _registry(workspace: Workspace) -> Check:
             "registry", "registry", "absent", f"{path} does not exist yet", "the first training makes it"
         )
     from kelly_core.registry import load
-    from kelly_core.registry.validate import validate
 
-    faults = [fault for fault in validate(path) if fault.severity == "error"]
-    if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        message = ": ".join(filter(None, (faults[0].where, faults[0].field, faults[0].message)))
-        hint = faults[0].hint or "`kelly registry validate` lists every fault"
-        return Check("registry", "registry", "broken", message + more, hint)
+    if fault := _first_fault(path):
+        return Check("registry", "registry", "broken", *fault)
     models = len(load(path).models)
     return Check("registry", "registry", "ok", f"{path}, {models} models", facts={"models": models})
+
+
+def _first_fault(registry: Path) -> tuple[str, str] | None:
+    """What is wrong with a registry and its files, and what to do; None where nothing is."""
+    from kelly_core.registry.validate import validate
+
+    faults = [fault for fault in validate(registry) if fault.severity == "error"]
+    if not faults:
+        return None
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    message = ": ".join(filter(None, (faults[0].where, faults[0].field, faults[0].message)))
+    return message + more, faults[0].hint or "`kelly registry validate` lists every fault"
 
 
 def plugin_checks(entries: list[Entry], probes: dict[tuple[str, str], ProbeResult]) -> Iterator[Check]:
@@ -150,9 +160,42 @@ def plugin_checks(entries: list[Entry], probes: dict[tuple[str, str], ProbeResul
     for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in concerned):
         owners = [entry for entry in entries if (entry.kind, entry.name) == (kind, name)]
         if len(owners) > 1:
-            message = "declared by " + " and ".join(f"{entry.distribution} {entry.version}" for entry in owners)
-            hint = f"say {' or '.join(repr(entry.qualified) for entry in owners)}; or uninstall one of them"
-            yield Check("plugins", f"{kind} {name!r}", "broken", message, hint)
+            yield Check("plugins", f"{kind} {name!r}", "broken", *_doubled(owners))
+
+
+def trained_checks(entries: list[Entry]) -> Iterator[Check]:
+    """Whether the files of installed trained models are whole, and models that two packages bring.
+
+    Args:
+        entries: Catalog entries of kind `trained`.
+    """
+    from kelly_core.contract import UPGRADE
+    from kelly_core.trained import REINSTALL, home_of
+
+    for entry in entries:
+        title = f"{entry.distribution} {entry.version}"
+        try:
+            home = home_of(entry, Workspace.locate())
+            formats = ", ".join(home.contract().artifacts)
+        except KellyError as error:
+            message = error.message.removeprefix(f"{title}: ")
+            yield Check("trained", title, "broken", message, error.hint or REINSTALL)
+            continue
+        if fault := _first_fault(home.workspace.registry):
+            message, hint = fault
+            yield Check("trained", title, "broken", message, UPGRADE if hint == UPGRADE else REINSTALL)
+        else:
+            yield Check("trained", title, "ok", f"{entry.name}, {formats}")
+    for name in dict.fromkeys(entry.name for entry in entries):
+        owners = [entry for entry in entries if entry.name == name]
+        if len(owners) > 1:
+            yield Check("trained", f"trained model {name!r}", "broken", *_doubled(owners))
+
+
+def _doubled(owners: list[Entry]) -> tuple[str, str]:
+    """That several packages declare one name, and what to do."""
+    message = "declared by " + " and ".join(f"{entry.distribution} {entry.version}" for entry in owners)
+    return message, f"say {' or '.join(repr(entry.qualified) for entry in owners)}; or uninstall one of them"
 
 
 def _pretrained(host: PluginHost, workspace: Workspace) -> Iterator[Check]:

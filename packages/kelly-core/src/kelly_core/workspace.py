@@ -12,9 +12,15 @@ DATA_FOLDERS = (*(f"raw/{name}" for name in RAW_FOLDERS), "processed", "download
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A user's folder with configs, checkpoints, logs and models."""
+    """A folder with configs, checkpoints, logs and models: a user's, or that of an installed model.
+
+    Attributes:
+        root: The folder.
+        user: The user's workspace, which has the data, where `root` is an installed model's; else None.
+    """
 
     root: Path
+    user: Path | None = None
 
     @classmethod
     def locate(cls, folder: str | Path | None = None) -> Workspace:
@@ -59,7 +65,7 @@ class Workspace:
     def data_root(self, configured: str | Path | None = None) -> Path:
         """`KELLY_DATA_ROOT`, else `data_root` of the configuration, else `<workspace>/data`."""
         chosen = os.environ.get("KELLY_DATA_ROOT") or configured
-        return Path(chosen).expanduser().resolve() if chosen else self.root / "data"
+        return Path(chosen).expanduser().resolve() if chosen else (self.user or self.root) / "data"
 
     def pretrained(self, name: str) -> Path:
         """Folder of weights from elsewhere: `NAME` in `KELLY_PRETRAINED`, else in `<data root>/pretrained`."""

@@ -53,4 +53,4 @@ def predict_command(
 
     files = find_inputs(inputs, READABLE)
     engine = create_engine_by_name(MODEL_ID, runtime=runtime, threads=threads).load()
-    predict_files(files, lambda path: infer(engine, path, hop), top_k=top_k, as_json=json)
+    predict_files(files, lambda path: infer(engine, path, hop), top_k=top_k, as_json=json, engine=engine)

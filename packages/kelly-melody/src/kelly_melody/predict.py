@@ -88,7 +88,8 @@ def predict_command(
     wanted = parse_metre(metre)
     engine = create_engine_by_name(MODEL_ID, runtime=runtime, threads=threads).load()
     begin = _begin(engine, told or Key(source="assumed"), wanted, tempo, order)
-    transform_files([Path(NOTHING)], [output or Path("melody.mid")], begin, COLUMNS, as_json=json)
+    targets = [output or Path("melody.mid")]
+    transform_files([Path(NOTHING)], targets, begin, COLUMNS, as_json=json, engine=engine)
 
 
 def _continue(

@@ -150,6 +150,7 @@ AREAS = (
                 "run_each",
                 "show_labels",
                 "tell",
+                "tell_engine",
             ),
             "kelly_core.cli.predict_midi": (
                 "AsJson",

@@ -19,10 +19,15 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _DEFAULT = "MODEL_CARD_TEMPLATE.md"
 
 
-def write_card(workspace: Workspace, data: CardData) -> Path:
+def write_card(workspace: Workspace, data: CardData, to: Workspace | None = None) -> Path:
     """Write `docs/model_cards/<id>.md` and copy the pictures to a folder beside it.
 
     The template is `docs/MODEL_CARD_TEMPLATE.md` of the workspace, else the package's own.
+
+    Args:
+        workspace: Has the template and the pictures.
+        data: What the card says.
+        to: Gets the card; None for the same workspace.
 
     Returns:
         The card.
@@ -32,12 +37,12 @@ def write_card(workspace: Workspace, data: CardData) -> Path:
     """
     template = template_text(workspace)
     check_template(template, workspace.card_template)
-    figures = _copied(workspace, data)
+    path = card_path(to or workspace, data.entry.id)
+    figures = _copied(workspace, data, path.with_suffix(""))
     contents = sections(data, figures)
     body = fill(template, contents)
     if contents["banner"] and contents["banner"] not in body:
         body = contents["banner"] + "\n\n" + body  # no template may hide it
-    path = card_path(workspace, data.entry.id)
     atomic.write_text(path, body)
     return path
 
@@ -94,9 +99,8 @@ def fill(template: str, contents: dict[str, str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _copied(workspace: Workspace, data: CardData) -> list[Figure]:
+def _copied(workspace: Workspace, data: CardData, folder: Path) -> list[Figure]:
     """Pictures beside the card; one whose original is gone stays if it was copied before."""
-    folder = card_path(workspace, data.entry.id).with_suffix("")
     figures = []
     for one in data.figures:
         source = workspace.root / one.path

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from kelly_core.cli import console
 from kelly_core.cli.light import lighten
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("kelly_core.cli.evaluate", "Measure a trained model, or run an evaluation protocol."),
     "export": ("kelly_core.cli.export", "Write a trained model in a deployable format, checked for parity."),
     "verify": ("kelly_core.cli.verify", "Check an exported file against its contract and checkpoint."),
+    "package": ("kelly_core.cli.package", "Pack a trained model as a wheel that others install."),
     "bench": ("kelly_core.cli.bench", "Time exported files against the model's latency budget."),
     "predict": ("kelly_core.cli.predict", "Run a model on files or folders."),
     "registry": ("kelly_core.cli.registry", "List, show, validate and change the model registry."),
@@ -143,12 +144,10 @@ def _globals(
 ) -> None:
     if debug:
         _log_everything(ctx)
-    # The environment carries both to every room and to child processes, and is put back afterwards.
     settings = {"KELLY_WORKSPACE": workspace, "KELLY_NO_PLUGINS": "1" if no_plugins else None}
     for key, value in settings.items():
         if value is not None:
-            ctx.call_on_close(_restorer(key, os.environ.get(key)))
-            os.environ[key] = value
+            console.set_for_command(ctx, key, value)
 
 
 def _log_everything(ctx: typer.Context) -> None:
@@ -156,13 +155,3 @@ def _log_everything(ctx: typer.Context) -> None:
     ours = logging.getLogger("kelly_core")
     ctx.call_on_close(partial(ours.setLevel, ours.level))
     ours.setLevel(logging.DEBUG)
-
-
-def _restorer(key: str, before: str | None) -> Any:
-    def restore() -> None:
-        if before is None:
-            os.environ.pop(key, None)
-        else:
-            os.environ[key] = before
-
-    return restore

@@ -13,6 +13,7 @@ from kelly_core.cli.complete import complete_exporter, complete_model
 if TYPE_CHECKING:
     from kelly_core.pipeline.bench.timing import ModelTimes
     from kelly_core.plugins import PluginHost
+    from kelly_core.trained import Home
     from kelly_core.workspace import Workspace
 
 BUSY = 0.1
@@ -24,7 +25,7 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL]...",
-            help="Names of models (default: every exported one).",
+            help="Names of models (default: every exported or installed one).",
             autocompletion=complete_model,
         ),
     ] = None,
@@ -55,7 +56,8 @@ def command(
     \b
     Whole sequences and single steps with state, with and without the front end, beside an empty graph that
     shows what the call itself costs. The budget is for the call that a host makes while it plays, in the
-    runtime that `kelly predict` takes and in compiled code; with --runtime, in those named.
+    runtime that `kelly predict` takes and in compiled code; with --runtime, in those named. Nothing is
+    recorded of models from installed packages.
 
     \b
     Examples:
@@ -67,11 +69,12 @@ def command(
     from kelly_core.pipeline.bench.report import as_dict, compared, draw
     from kelly_core.pipeline.bench.timing import machine
 
-    host, place, found = console.host(), console.workspace(), machine()
-    measured = _measure(host, place, models or [], runtimes or [], runs)
+    host, found = console.host(), machine()
+    homes = _homes(host, console.workspace(), models or [])
+    measured = _measure(host, homes, runtimes or [], runs)
     report = as_dict(measured, found, runs)
     if record:
-        _record(place, measured, str(found["processor"]))
+        _record(homes, measured, str(found["processor"]))
     if picture is not None:
         draw(measured, picture, found)
         console.note(f"wrote {picture}")
@@ -96,33 +99,31 @@ def command(
         raise typer.Exit(1)
 
 
-def _measure(
-    host: PluginHost, place: Workspace, names: list[str], runtimes: list[str], runs: int
-) -> list[ModelTimes]:
-    from kelly_core.contract import Contract
+def _homes(host: PluginHost, place: Workspace, names: list[str]) -> dict[Home, str]:
+    """Where the files of each model lie, and its name as it was given; without names those of every model."""
     from kelly_core.errors import UserError
-    from kelly_core.pipeline.bench.timing import time_model
+    from kelly_core.trained import all_homes, require_home
 
-    ids: dict[str, str] = {}
-    for name in names:
-        spec = host.model(name)
-        spec.require_trainable("kelly bench")
-        ids[spec.model_id] = name
-    if not names:
-        found = sorted(place.models.glob("*.contract.json"))
-        ids = {path.name.removesuffix(".contract.json"): "" for path in found}
-    if not ids:
+    if names:
+        return {require_home(name, place, host, "kelly bench"): name for name in names}
+    found = all_homes(place)
+    if not found:
         raise UserError(
             "there is no exported model",
             where=str(place.models),
             hint="train and export one: `kelly train emotion --data demo --export-onnx`",
         )
+    return {home: _short(host, home.model_id) for home in found}
+
+
+def _measure(host: PluginHost, homes: dict[Home, str], runtimes: list[str], runs: int) -> list[ModelTimes]:
+    from kelly_core.pipeline.bench.timing import time_model
+
     measured = []
     with console.progress() as progress:
-        for model_id, name in ids.items():
-            contract = Contract.load(place.contract(model_id))
-            short = name or _short(host, model_id)
-            measured.append(time_model(place, host, contract, short, runtimes, runs, progress))
+        for home, name in homes.items():
+            contract = home.contract()
+            measured.append(time_model(home.workspace, host, contract, name, runtimes, runs, progress))
     return measured
 
 
@@ -135,13 +136,13 @@ def _short(host: PluginHost, model_id: str) -> str:
         return model_id
 
 
-def _record(place: Workspace, measured: list[ModelTimes], hardware: str) -> None:
-    """Figures into the contract; the card is written again where its run left the data for it."""
-    from kelly_core.contract import Contract
+def _record(homes: dict[Home, str], measured: list[ModelTimes], hardware: str) -> None:
+    """Figures into contracts, never of packages; a card is written again where its run left the data for it."""
     from kelly_core.pipeline.bench.record import record_latency
 
-    for times in measured:
-        record_latency(place, Contract.load(place.contract(times.model_id)), times, hardware)
+    for home, times in zip(homes, measured, strict=True):
+        if home.entry is None:
+            record_latency(home.workspace, home.contract(), times, hardware)
 
 
 def _show(measured: list[ModelTimes], found: dict[str, Any]) -> None:

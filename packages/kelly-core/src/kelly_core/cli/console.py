@@ -35,6 +35,20 @@ def host() -> PluginHost:
     return PluginHost(on_failure=_warn_of)
 
 
+def set_for_command(ctx: Any, key: str, value: str) -> None:
+    """Set an environment variable until the command ends: it reaches every room and child processes."""
+    before = os.environ.get(key)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(key, None)
+        else:
+            os.environ[key] = before
+
+    ctx.call_on_close(restore)
+    os.environ[key] = value
+
+
 def require_training() -> None:
     """Stop with the extra to install when the training libraries aren't there.
 

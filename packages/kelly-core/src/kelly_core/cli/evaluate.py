@@ -14,6 +14,7 @@ from kelly_core.cli.complete import complete_dataset, complete_exporter, complet
 if TYPE_CHECKING:
     from kelly_core.evaluate.protocol_report import ProtocolReport
     from kelly_core.specs import ModelSpec
+    from kelly_core.workspace import Workspace
 
 
 def command(
@@ -59,7 +60,8 @@ def command(
 
     \b
     Without --protocol, the trained model is measured on the split it was trained with, or on --data;
-    with --runtime, exported files are measured on its test side, beside their size and speed.
+    with --runtime, exported files are measured on its test side, beside their size and speed. A model from
+    an installed package needs the package to hold its checkpoint.
     With --protocol, models are trained from scratch on each fold; test data chooses nothing.
 
     \b
@@ -142,8 +144,9 @@ def _run_protocol(
 def _measure(spec: ModelSpec, data: str | None, dataset: str | None, checkpoint: Path | None) -> dict[str, Any]:
     from kelly_core.pipeline.measure import measure_trained
 
+    place = console.workspace() if checkpoint is not None else _trained_workspace(spec)
     with console.progress() as progress:
-        return measure_trained(spec, console.workspace(), console.host(), data, dataset, checkpoint, progress)
+        return measure_trained(spec, place, console.host(), data, dataset, checkpoint, progress)
 
 
 def _measure_runtimes(
@@ -151,8 +154,20 @@ def _measure_runtimes(
 ) -> dict[str, Any]:
     from kelly_core.pipeline.runtimes import measure_runtimes
 
+    place = _trained_workspace(spec)
     with console.progress() as progress:
-        return measure_runtimes(spec, console.workspace(), console.host(), runtimes, data, dataset, progress)
+        return measure_runtimes(spec, place, console.host(), runtimes, data, dataset, progress)
+
+
+def _trained_workspace(spec: ModelSpec) -> Workspace:
+    """Where the trained model lies: the user's workspace, or an installed package that has the checkpoint."""
+    from kelly_core.trained import find_home
+
+    home = find_home(spec.model_id, console.workspace())
+    if home is None:
+        return console.workspace()
+    home.require_checkpoint("evaluation")
+    return home.workspace
 
 
 def _deliver(report: dict[str, Any], output: Path | None, *, as_json: bool) -> None:

@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from kelly_core.catalog import Entry, Kind, read_catalog
+from kelly_core.catalog import GROUPS, PLUGINS, Entry, Kind, read_catalog
 from kelly_core.cli import console
+from kelly_core.cli.statuses import Status, read_statuses, status_of
 from kelly_core.errors import UserError
 from kelly_core.installed import names_by_kind
 from kelly_core.specs import AnySpec, DatasetSpec, DeviceSpec, ExporterSpec, ModelSpec, TensorSpec
+from kelly_core.trained import read_record
 
 STATUS_COLOURS = {
     "trained": "green",
@@ -25,17 +27,18 @@ STATUS_COLOURS = {
 
 
 def command(
-    kind: Annotated[Kind | None, typer.Option(help="Only plugins of this kind.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only what is of this kind.")] = None,
     by: Annotated[
         Literal["plugin", "package"], typer.Option(help="One line per plugin, or what each package brought.")
     ] = "plugin",
     details: Annotated[bool, typer.Option("--details", help="Load the plugins and show their specs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show installed models, datasets, exporters, devices and observers.
+    """Show installed models, datasets, exporters, devices, observers and trained models.
 
     Reads package metadata only, so no plugin can slow it down or break it; with --details the plugins are
-    loaded and what is broken is marked so.
+    loaded and what is broken is marked so. A model's status is that in the workspace's registry, else that of
+    an installed package with the trained model, which is named.
 
     \b
     Examples:
@@ -44,13 +47,14 @@ def command(
       kelly list --kind exporter --details
       kelly list --by package                  what each package brought
     """  # noqa: D301 - \b is the character that keeps these lines apart
-    entries = read_catalog((kind,)) if kind else read_catalog()
+    installed = read_catalog(GROUPS)
+    entries = [entry for entry in installed if kind in (None, entry.kind)]
     if by == "package":
         if details:
             raise UserError("details are of plugins", where="--by package", hint="leave out --details or --by")
         _show_packages(entries, as_json=as_json)
         return
-    statuses = read_statuses()
+    statuses = read_statuses(entry for entry in installed if entry.kind == "trained")
     described = _described(entries) if details else {}
     if as_json:
         console.print_json([_record(entry, statuses, described.get(entry)) for entry in entries])
@@ -84,29 +88,7 @@ def _show_packages(entries: list[Entry], *, as_json: bool) -> None:
     console.columns(("package", "kind", "names"), rows)
 
 
-def read_statuses() -> Mapping[str, str]:
-    """Status of each registered model by its short name, as the workspace's registry says.
-
-    A registry that can't be read gives a warning line and the status `?` for every model.
-    """
-    path = console.workspace().registry
-    try:
-        models = json.loads(path.read_bytes())["models"]
-        return {model.get("name") or model["id"]: str(model["status"]) for model in models}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        console.warn(f"{path} can't be read ({reason}); check it with `kelly registry validate`")
-        return _Unknown()
-
-
-class _Unknown(dict[str, str]):
-    def get(self, key: str, default: Any = None) -> Any:
-        return "?"
-
-
-def _record(entry: Entry, statuses: Mapping[str, str], details: AnySpec | str | None) -> dict[str, Any]:
+def _record(entry: Entry, statuses: Mapping[str, Status], details: AnySpec | str | None) -> dict[str, Any]:
     record: dict[str, Any] = {
         "name": entry.name,
         "kind": entry.kind,
@@ -115,8 +97,11 @@ def _record(entry: Entry, statuses: Mapping[str, str], details: AnySpec | str | 
         "module": entry.module,
         "summary": entry.summary,
     }
+    if entry.kind in ("model", "trained"):
+        status = status_of(entry, statuses)
+        record["status"] = status and status.word
     if entry.kind == "model":
-        record["status"] = statuses.get(entry.name)
+        record["installed_from"] = list(status.packages) if status else []
     if isinstance(details, str):
         record["broken"] = details
     elif details is not None:
@@ -125,17 +110,18 @@ def _record(entry: Entry, statuses: Mapping[str, str], details: AnySpec | str | 
     return record
 
 
-def _print_table(entries: list[Entry], statuses: Mapping[str, str]) -> None:
+def _print_table(entries: list[Entry], statuses: Mapping[str, Status]) -> None:
     names = [(entry.kind, entry.name) for entry in entries]
     rows = []
     told: set[str] = set()
     for entry in entries:
         # A name that two packages declare is shown the way it has to be typed.
         name = entry.qualified if names.count((entry.kind, entry.name)) > 1 else entry.name
-        status = statuses.get(entry.name, "-") if entry.kind == "model" else ""
+        status = status_of(entry, statuses)
+        word = status.word if status else "-" if entry.kind == "model" else ""
         about = "" if entry.distribution in told else entry.summary
         told.add(entry.distribution)
-        rows.append((name, entry.kind, _coloured(status), f"{entry.distribution} {entry.version}", about))
+        rows.append((name, entry.kind, _coloured(word), f"{entry.distribution} {entry.version}", about))
     console.columns(("name", "kind", "status", "package", "about the package"), rows)
 
 
@@ -144,13 +130,13 @@ def _coloured(status: str) -> str:
 
 
 def _described(entries: list[Entry]) -> dict[Entry, AnySpec | str | None]:
-    """The spec of each entry, or why there is none; observers have none to show."""
+    """The spec of each entry, or why there is none; observers and trained models have none."""
     from kelly_core.plugins import HOOK_OF
 
     host = console.host()
     found: dict[Entry, AnySpec | str | None] = {}
     for entry in entries:
-        failure = host.probe(entry)
+        failure = host.probe(entry) if entry.kind in PLUGINS else None
         if failure is not None:
             found[entry] = str(failure)
         elif entry.kind in HOOK_OF:
@@ -160,14 +146,29 @@ def _described(entries: list[Entry]) -> dict[Entry, AnySpec | str | None]:
     return found
 
 
-def _print_details(entry: Entry, statuses: Mapping[str, str], details: AnySpec | str | None) -> None:
+def _print_details(entry: Entry, statuses: Mapping[str, Status], details: AnySpec | str | None) -> None:
     console.say(f"{console.paint(entry.qualified, 'bold')}  {entry.kind}, {entry.distribution} {entry.version}")
     lines = [f"broken: {details}"] if isinstance(details, str) else _spec_lines(details)
     if entry.kind == "model":
         only_run = isinstance(details, ModelSpec) and details.pretrained is not None
-        lines.insert(0, f"status: {'only run' if only_run else statuses.get(entry.name, '-')}")
+        lines.insert(0, f"status: {'only run' if only_run else status_of(entry, statuses) or '-'}")
+    elif entry.kind == "trained":
+        lines = _record_lines(read_record(entry))
     for line in lines:
         console.say(f"    {line}")
+
+
+def _record_lines(record: Mapping[str, Any]) -> list[str]:
+    """What an installed trained model says of itself."""
+    if not record:
+        return ["broken: its registry can't be read; see `kelly doctor`"]
+    made = "synthetic data" if record.get("synthetic_data") else "data"
+    return [
+        f"status: {record.get('status')}",
+        f"of the model {record.get('name')}; task: {record.get('task')}",
+        f"formats: {', '.join(record.get('artifacts') or ())}",
+        f"{made}: {record.get('dataset')}; trained: {(record.get('training') or {}).get('training_date')}",
+    ]
 
 
 def _spec_lines(spec: AnySpec | None) -> list[str]:

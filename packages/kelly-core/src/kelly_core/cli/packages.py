@@ -15,7 +15,7 @@ from kelly_core.catalog import read_catalog
 from kelly_core.cli import console
 from kelly_core.cli.doctor import probe_limit
 from kelly_core.errors import UserError
-from kelly_core.health import Check, plugin_checks
+from kelly_core.health import Check, plugin_checks, trained_checks
 from kelly_core.installed import Installed, read_installed
 from kelly_core.installer import Job, find_installer, require_own_environment, run_installer
 from kelly_core.isolation import probe_plugins
@@ -99,7 +99,9 @@ def _examine(names: Collection[str], limit_s: float) -> list[Check]:
     """What is broken in the packages of these names, found as `kelly doctor` finds it."""
     entries = read_catalog()
     probes = probe_plugins([entry for entry in entries if entry.distribution in names], limit_s)
-    return [check for check in plugin_checks(entries, probes) if check.verdict == "broken"]
+    trained = [entry for entry in read_catalog(("trained",)) if entry.distribution in names]
+    checks = [*plugin_checks(entries, probes), *trained_checks(trained)]
+    return [check for check in checks if check.verdict == "broken"]
 
 
 def _record(old: Installed | None, new: Installed | None) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from kelly_core.cli import console
 from kelly_core.errors import KellyError, UserError
 
 if TYPE_CHECKING:
-    from kelly_core.infer.result import FilePrediction, TopK
+    from kelly_core.infer.result import TopK
+    from kelly_core.inference import Engine, FilePrediction
 
 T = TypeVar("T")
 Failed = list[tuple[Path, KellyError]]
@@ -42,7 +43,7 @@ class ModelGroup(TyperGroup):
         """The model's own command; any of the model's names will do."""
         if args[0].startswith("-"):
             return super().resolve_command(ctx, args)
-        spec = console.host().model(args[0])
+        spec = console.host().model(_choose_package(ctx, args[0]))
         if spec.predict is None:
             raise UserError(
                 f"the model {spec.name!r} brings no `kelly predict` command",
@@ -65,8 +66,20 @@ def _group() -> None:
     Examples:
       kelly predict emotion clip.wav
       kelly predict emotion recordings/ --json
+      kelly predict kelly-model-mine:emotion clip.wav    from that installed package
       kelly predict emotion --help
     """  # noqa: D301 - \b is the character that keeps these lines apart
+
+
+def _choose_package(ctx: Any, name: str) -> str:
+    """The model's name, once `package:name` has made the installed package come before the workspace."""
+    from kelly_core.trained import CHOICE, find_home
+
+    home = find_home(name, console.workspace()) if ":" in name else None
+    if home is None or home.entry is None:
+        return name
+    console.set_for_command(ctx, CHOICE, home.entry.distribution)  # the model's own command opens it by its id
+    return home.model_id
 
 
 def find_inputs(paths: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
@@ -143,7 +156,12 @@ def tell(
 
 
 def predict_files(
-    files: Sequence[Path], predict: Callable[[Path], FilePrediction], *, top_k: int, as_json: bool
+    files: Sequence[Path],
+    predict: Callable[[Path], FilePrediction],
+    *,
+    top_k: int,
+    as_json: bool,
+    engine: Engine | None = None,
 ) -> None:
     """Classify files one after the other and print what came out.
 
@@ -154,12 +172,24 @@ def predict_files(
         predict: Classifies one; raises `KellyError` over a bad file.
         top_k: Labels to show.
         as_json: Print JSON instead of a table.
+        engine: What classifies; said beside the results.
 
     Raises:
         typer.Exit: With 2 when any file failed.
     """
+    about = tell_engine(engine, as_json=as_json) if engine is not None else None
     done, failed = run_each(files, predict)
-    tell([one.as_dict(top_k) for one in done], failed, lambda: show_labels(done, top_k), as_json=as_json)
+    records = [one.as_dict(top_k) for one in done]
+    tell(records, failed, lambda: show_labels(done, top_k), as_json=as_json, about=about)
+
+
+def tell_engine(engine: Engine, *, as_json: bool) -> dict[str, Any]:
+    """Say which model is used: a line for people; for JSON what `tell` takes as `about`."""
+    about = engine.about()
+    if not as_json:
+        path, package = Path(about["file"]), engine.package
+        console.note(f"model: {f'{path.name} of {package}' if package else console.workspace().relative(path)}")
+    return {"model": about}
 
 
 def show_labels(predictions: Sequence[FilePrediction], k: int) -> None:

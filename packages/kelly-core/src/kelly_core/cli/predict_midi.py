@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kelly_core.cli import console
-from kelly_core.cli.predict import find_inputs, run_each, tell
+from kelly_core.cli.predict import find_inputs, run_each, tell, tell_engine
 from kelly_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run_files(
     files = find_inputs(inputs, suffixes or SUFFIXES)
     targets = find_targets(files, output, word)
     engine = create_engine_by_name(model_id, runtime=runtime, threads=threads).load()
-    transform_files(files, targets, prepare(engine), columns, as_json=as_json)
+    transform_files(files, targets, prepare(engine), columns, as_json=as_json, engine=engine)
 
 
 def find_targets(files: Sequence[Path], output: Path | None, word: str) -> list[Path]:
@@ -127,6 +127,7 @@ def transform_files(
     columns: Mapping[str, str],
     *,
     as_json: bool,
+    engine: Engine | None = None,
 ) -> None:
     """Turn one file after the other into another and print what was done; a bad file stops no other.
 
@@ -136,10 +137,12 @@ def transform_files(
         transform: What is done with each.
         columns: Heading -> key of what `transform` tells; input and output are shown anyway.
         as_json: Print JSON instead of a table.
+        engine: What transforms; said beside the results.
 
     Raises:
         typer.Exit: With 2 when any file failed.
     """
+    about = tell_engine(engine, as_json=as_json) if engine is not None else None
     target_of = dict(zip(files, targets, strict=True))
 
     def work(file: Path) -> dict[str, Any]:
@@ -152,4 +155,4 @@ def transform_files(
         console.table(("file", *columns, "written"), rows)
 
     done, failed = run_each(files, work)
-    tell(done, failed, show, as_json=as_json)
+    tell(done, failed, show, as_json=as_json, about=about)

@@ -11,7 +11,7 @@ from kelly_core.cli import console
 
 if TYPE_CHECKING:
     from kelly_core.plugins import PluginHost
-    from kelly_core.verify import FindEvidence, ParityReport
+    from kelly_core.verify import ParityReport
     from kelly_core.workspace import Workspace
 
 COLOURS = {"pass": "green", "fail": "red", "not run here": "yellow", "-": "dim"}
@@ -43,12 +43,10 @@ def command(
       kelly verify models/emotionrecognizer.onnx --details
       kelly verify models/*.onnx --json
     """  # noqa: D301 - \b is the character that keeps these lines apart
-    from kelly_core.pipeline.verify import TrainedEvidence
     from kelly_core.verify import matrix
 
     host, place = console.host(), console.workspace()
-    evidence = TrainedEvidence(place, host, data)
-    reports = [report for target in targets for report in _verify(target, place, host, evidence)]
+    reports = [report for target in targets for report in _verify(target, place, host, data)]
     failed = any(report.failed for report in reports)
     if json:
         rows = [report.as_dict() for report in reports]
@@ -59,17 +57,17 @@ def command(
         raise typer.Exit(1)
 
 
-def _verify(target: str, place: Workspace, host: PluginHost, evidence: FindEvidence) -> list[ParityReport]:
+def _verify(target: str, place: Workspace, host: PluginHost, data: str | None) -> list[ParityReport]:
+    from kelly_core.pipeline.verify import TrainedEvidence
+    from kelly_core.trained import require_home
     from kelly_core.verify import verify_artifact, verify_model
 
     path = Path(target)
     if path.exists() or path.suffix or path.name != target:
-        return [verify_artifact(path, place, host, evidence)]
-    if place.contract(target).is_file():
-        return verify_model(place, host, target, evidence)
-    spec = host.model(target)
-    spec.require_trainable("kelly verify")
-    return verify_model(place, host, spec.model_id, evidence)
+        return [verify_artifact(path, place, host, TrainedEvidence(place, host, data))]
+    home = require_home(target, place, host, "kelly verify")
+    with home.naming():
+        return verify_model(home.workspace, host, home.model_id, TrainedEvidence(home.workspace, host, data))
 
 
 def _show(reports: list[ParityReport], place: Workspace, *, details: bool) -> None:

@@ -2,7 +2,7 @@
 
 from kelly_core.contract.artifacts import ArtifactInfo, LatencyInfo
 from kelly_core.contract.chain import ChainInfo, ChainState, ChainTensor
-from kelly_core.contract.contract import CONTRACT_VERSION, SCHEMA_FILE, Contract, json_schema
+from kelly_core.contract.contract import CONTRACT_VERSION, SCHEMA_FILE, UPGRADE, Contract, is_newer, json_schema
 from kelly_core.contract.golden import GoldenVector, OtherInterface
 from kelly_core.contract.host import HostStep, Turn, Votes
 from kelly_core.contract.tensors import BATCH, Pooling, StateInfo, TableInfo, TensorInfo
@@ -11,6 +11,7 @@ __all__ = [
     "BATCH",
     "CONTRACT_VERSION",
     "SCHEMA_FILE",
+    "UPGRADE",
     "ArtifactInfo",
     "ChainInfo",
     "ChainState",
@@ -26,5 +27,6 @@ __all__ = [
     "TensorInfo",
     "Turn",
     "Votes",
+    "is_newer",
     "json_schema",
 ]

@@ -19,6 +19,8 @@ from kelly_core.contract.tensors import Pooling, StateInfo, TableInfo, TensorInf
 from kelly_core.errors import ContractError
 
 CONTRACT_VERSION = "1.0"
+UPGRADE = "upgrade kelly-core: `pip install -U kelly-core`"
+"""What to do about a file that a newer Kelly made."""
 SCHEMA_FILE = "contract.schema.json"
 
 
@@ -134,15 +136,20 @@ class Contract(StrictModel):
         """Read and check it.
 
         Raises:
-            ContractError: It is missing, not JSON, or not a contract of this version.
+            ContractError: It is missing, not JSON, no contract, or of a newer Kelly.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            text = path.read_bytes()
         except FileNotFoundError:
             raise ContractError(
                 "there is no contract", where=str(path), hint="train and export the model first"
             ) from None
+        try:
+            contract = cls.model_validate_json(text)
+            _refuse_newer(contract.contract_version, path)
+            return contract
         except ValidationError as error:
+            _refuse_newer(_version_in(text), path)
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "file"
             raise ContractError(
@@ -158,6 +165,36 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Contract.model_json_schema(mode="serialization"),
     }
+
+
+def is_newer(version: object, known: str) -> bool:
+    """Whether a file's version is above the newest that is known; what is no version is not.
+
+    >>> is_newer("1.10", "1.9"), is_newer("1.0", "1.0"), is_newer(None, "1.0")
+    (True, False, False)
+    """
+    try:
+        found = tuple(int(part) for part in str(version).split("."))
+    except ValueError:
+        return False
+    return found > tuple(int(part) for part in known.split("."))
+
+
+def _version_in(text: bytes) -> object:
+    try:
+        raw = json.loads(text)
+    except ValueError:
+        return None
+    return raw.get("contract_version") if isinstance(raw, dict) else None
+
+
+def _refuse_newer(version: object, path: Path) -> None:
+    if is_newer(version, CONTRACT_VERSION):
+        raise ContractError(
+            f"the contract has version {version}, newer than what this Kelly reads ({CONTRACT_VERSION})",
+            where=str(path),
+            hint=UPGRADE,
+        )
 
 
 def _render(value: Any, indent: str = "") -> str:

@@ -10,12 +10,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kelly_core.contract import ArtifactInfo, Contract
-from kelly_core.errors import ContractError, InferenceOnlyError, KellyError, UserError
+from kelly_core.errors import ContractError, InferenceOnlyError, KellyError, PluginError, UserError
 from kelly_core.export import Runner
 from kelly_core.infer.result import FilePrediction, InferenceResult
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import BUILTIN, Runtime, runtime_for
 from kelly_core.tensors import check_inputs, with_reset_state
+from kelly_core.trained import Home, find_home
 from kelly_core.workspace import Workspace
 
 CHECKPOINT_RUNTIME = "torch"
@@ -29,10 +30,11 @@ class _Loaded:
     runner: Runner
     runtime: str
     path: Path
+    home: Home
 
 
 class Engine:
-    """A trained model of a workspace.
+    """A trained model of a workspace, or of an installed package.
 
     After `load`, `infer` may be called from any number of threads at once: nothing is kept between calls,
     recurrent state goes in with the inputs and comes back in the result.
@@ -40,9 +42,10 @@ class Engine:
     Args:
         model_id: Whose files to load.
         runtime: Runtime to use; None takes the first that is installed and has its artefact.
-        workspace: Where the files lie.
+        workspace: The user's; what it doesn't have is looked for in installed packages.
         threads: Threads of one inference.
         host: Where plugins are found; needed for `infer_file` and for runtimes that plugins bring.
+        package: Installed package to take the files from, whatever the workspace has.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Engine:
         workspace: Workspace | None = None,
         threads: int = 1,
         host: PluginHost | None = None,
+        package: str | None = None,
     ) -> None:
         if threads < 1:
             raise UserError(f"threads must be at least 1, got {threads}", where="Engine", hint="use 1 or more")
@@ -61,6 +65,7 @@ class Engine:
         self.threads = threads
         self._wanted = runtime
         self._host = host
+        self._package = package
         self._loaded: _Loaded | None = None
 
     def load(self) -> Engine:
@@ -69,14 +74,17 @@ class Engine:
         Raises:
             ContractError: There is no contract, no artefact, or it isn't the one that was verified.
             MissingExtraError: The runtime that was asked for isn't installed.
+            PluginError: Two installed packages bring the model, or the one asked for doesn't.
         """
-        contract = Contract.load(self.workspace.contract(self.model_id))
-        name = self._choose(contract)
-        path = self._path(contract, name)
-        if name != CHECKPOINT_RUNTIME:  # that one compares the checkpoint's checksum itself
-            _check_sum(contract.artifacts[name], path)
-        runner = self._runtime(name).open(path, contract.of_artifact(name), self.threads)
-        self._loaded = _Loaded(contract.of_artifact(name), runner, name, path)
+        home = self._find()
+        contract = home.contract()
+        name = self._choose(contract, home)
+        path = _path(contract, home, name)
+        with home.naming():
+            if name != CHECKPOINT_RUNTIME:  # that one compares the checkpoint's checksum itself
+                _check_sum(contract.artifacts[name], path)
+            runner = self._runtime(name).open(path, contract.of_artifact(name), self.threads)
+        self._loaded = _Loaded(contract.of_artifact(name), runner, name, path, home)
         return self
 
     @property
@@ -88,6 +96,24 @@ class Engine:
     def runtime(self) -> str:
         """Name of the runtime in use."""
         return self._ready().runtime
+
+    @property
+    def package(self) -> str:
+        """The installed package that the model is of, with its version; empty for the workspace's own."""
+        return self._ready().home.package
+
+    def about(self) -> dict[str, Any]:
+        """Which model this is, in plain values: its id, runtime, file, and the installed package it is of."""
+        loaded = self._ready()
+        entry = loaded.home.entry
+        return {
+            "id": loaded.contract.model_id,
+            "runtime": loaded.runtime,
+            "file": str(loaded.path),
+            "package": entry and entry.distribution,
+            "version": entry and entry.version,
+            "synthetic_data": loaded.contract.synthetic_data,
+        }
 
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> InferenceResult:
         """Run the model once.
@@ -147,35 +173,47 @@ class Engine:
     def _runtime(self, name: str) -> Runtime:
         return BUILTIN[name] if name in BUILTIN else runtime_for(name, self._plugins())
 
-    def _path(self, contract: Contract, runtime: str) -> Path:
-        if runtime == CHECKPOINT_RUNTIME:
-            return self.workspace.checkpoints(self.model_id) / "best.pt"
-        return self.workspace.models / contract.artifacts[runtime].file
+    def _find(self) -> Home:
+        if self._package is None:
+            return find_home(self.model_id, self.workspace) or Home(self.model_id, self.workspace)
+        home = find_home(f"{self._package}:{self.model_id}", self.workspace)
+        if home is None:
+            raise PluginError(
+                f"no installed package {self._package!r} brings a trained model {self.model_id!r}",
+                hint="`kelly list --kind trained` shows what is installed",
+            )
+        return home
 
-    def _choose(self, contract: Contract) -> str:
-        offered = [*(name for name in BUILTIN if name in contract.artifacts), CHECKPOINT_RUNTIME]
+    def _choose(self, contract: Contract, home: Home) -> str:
+        offered = [name for name in BUILTIN if name in contract.artifacts]
+        if home.entry is None or home.checkpoint.is_file():
+            offered.append(CHECKPOINT_RUNTIME)
         offered += [name for name in contract.artifacts if name not in offered]
         if self._wanted is not None:
+            if self._wanted == CHECKPOINT_RUNTIME:
+                home.require_checkpoint("the runtime 'torch'")
             if self._wanted not in offered:
+                write = f"write one: `kelly export {self.model_id} --format {self._wanted}`"
                 raise ContractError(
                     f"no {self._wanted!r} file of {self.model_id!r} is in the contract (there: "
                     f"{', '.join(offered)})",
-                    where=str(self.workspace.contract(self.model_id)),
-                    hint=f"write one: `kelly export {self.model_id} --format {self._wanted}`",
+                    where=str(home.workspace.contract(self.model_id)),
+                    hint=write if home.entry is None else f"{home.package} has no other; choose one of these",
                 )
             return self._wanted
         other = {name for name, info in contract.artifacts.items() if info.interface}  # asked for by name alone
         prepared = [name for name in offered if name not in other]
-        present = [name for name in prepared if self._path(contract, name).exists()]
+        present = [name for name in prepared if _path(contract, home, name).exists()]
         for name in present:
             if not self._runtime(name).missing():
                 return name
         if not present:
-            raise ContractError(
-                f"none of the files of {self.model_id!r} is there",
-                where=str(self.workspace.models),
-                hint=f"write them again: `kelly export {self.model_id} --all`",
-            )
+            with home.naming():
+                raise ContractError(
+                    f"none of the files of {self.model_id!r} is there",
+                    where=str(home.workspace.models),
+                    hint=f"write them again: `kelly export {self.model_id} --all`",
+                )
         # Something is there that nothing installed can open: asking for the first says what to install.
         return present[0]
 
@@ -190,19 +228,23 @@ def create_engine_by_name(
     """An engine for a trained model; call `load()` before the first inference.
 
     Args:
-        name: Model id (`"emotionrecognizer"`), short name (`"emotion"`) or alias (`"emotion_recognizer"`).
+        name: Model id (`"emotionrecognizer"`), short name (`"emotion"`) or alias (`"emotion_recognizer"`);
+            behind `package:` the one of that installed package.
         runtime: `"onnx"`, `"torchscript"`, `"torch"` or an exporter's name; None takes the first that is
             installed and whose file is there.
-        workspace: The workspace folder; by default `KELLY_WORKSPACE`, else the current folder.
+        workspace: The workspace folder; by default `KELLY_WORKSPACE`, else the current folder. A model that it
+            doesn't have is taken from an installed package.
         threads: Threads of one inference. torch has one pool per process and sets it for all of it.
 
     Raises:
-        PluginError: No model has this name.
+        PluginError: No model has this name, or two installed packages bring it.
         InferenceOnlyError: The model's weights were trained elsewhere; its package opens them.
     """
     place = workspace if isinstance(workspace, Workspace) else Workspace.locate(workspace)
-    if name.replace("_", "").isalnum() and place.contract(name).is_file():
-        return Engine(name, runtime=runtime, workspace=place, threads=threads)  # no plugin has to be installed
+    home = find_home(name, place)
+    if home is not None:  # no plugin has to be installed
+        package = home.entry.distribution if home.entry is not None else None
+        return Engine(home.model_id, runtime=runtime, workspace=place, threads=threads, package=package)
     host = PluginHost()
     spec = host.model(name)
     if spec.pretrained is not None:
@@ -212,6 +254,12 @@ def create_engine_by_name(
             hint=f"use `kelly predict {spec.name}`, or {spec.pretrained.open_weights.target}(folder)",
         )
     return Engine(spec.model_id, runtime=runtime, workspace=place, threads=threads, host=host)
+
+
+def _path(contract: Contract, home: Home, runtime: str) -> Path:
+    if runtime == CHECKPOINT_RUNTIME:
+        return home.checkpoint
+    return home.workspace.models / contract.artifacts[runtime].file
 
 
 def _check_sum(expected: ArtifactInfo, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from kelly_core.contract import UPGRADE, is_newer
 from kelly_core.errors import RegistryError
 from kelly_core.registry.entries import REGISTRY_VERSION, Registry
 from kelly_core.registry.lookup import nearest
@@ -131,14 +132,10 @@ def located(path: Path, text: str, loc: Sequence[str | int]) -> str:
 
 def _newer(path: Path, raw: Any) -> Fault | None:
     version = raw.get("registry_version") if isinstance(raw, dict) else None
-    try:
-        found = tuple(int(part) for part in str(version).split("."))
-    except ValueError:
-        return None
-    if found <= tuple(int(part) for part in REGISTRY_VERSION.split(".")):
+    if not is_newer(version, REGISTRY_VERSION):
         return None
     message = f"version {version} is newer than what this Kelly reads ({REGISTRY_VERSION})"
-    return Fault(str(path), "registry_version", message, "upgrade kelly-core")
+    return Fault(str(path), "registry_version", message, UPGRADE)
 
 
 def _fault(path: Path, text: str, loc: Loc, kind: str, message: str) -> Fault:

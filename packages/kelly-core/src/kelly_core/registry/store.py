@@ -58,7 +58,7 @@ def update(path: Path, change: Change, *, timeout: float = LOCK_TIMEOUT) -> Regi
     """
     with _locked(path, timeout):
         registry = change(load_or_empty(path))
-        _write(path, registry)
+        write(path, registry)
     return registry
 
 
@@ -84,7 +84,7 @@ def restore(
             except RegistryError:
                 kept = path.with_suffix(".json.broken")
                 path.replace(kept)
-        _write(path, registry)
+        write(path, registry)
     return registry, kept
 
 
@@ -125,6 +125,16 @@ def schema_path(path: Path) -> Path:
     return path.with_suffix(".schema.json")
 
 
+def write(path: Path, registry: Registry) -> None:
+    """Replace the registry and its schema, without a lock: for a folder that nobody else writes to."""
+    beside = schema_path(path)
+    text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    if not beside.exists() or beside.read_text(encoding="utf-8") != text:
+        atomic.write_text(beside, text)
+    current = registry.model_copy(update={"registry_version": REGISTRY_VERSION})
+    atomic.write_json(path, current.model_dump(mode="json"))
+
+
 @contextmanager
 def _locked(path: Path, timeout: float) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,12 +152,3 @@ def _locked(path: Path, timeout: float) -> Iterator[None]:
             where=str(path),
             hint="wait for it or end it, then try again",
         ) from None
-
-
-def _write(path: Path, registry: Registry) -> None:
-    beside = schema_path(path)
-    text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-    if not beside.exists() or beside.read_text(encoding="utf-8") != text:
-        atomic.write_text(beside, text)
-    current = registry.model_copy(update={"registry_version": REGISTRY_VERSION})
-    atomic.write_json(path, current.model_dump(mode="json"))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from kelly_core.catalog import read_catalog
 from kelly_core.errors import KellyError, PluginError, UserError
 from kelly_core.plugins import PluginHost
 from kelly_core.progress import Progress, Silent
@@ -104,6 +105,12 @@ def find_subjects(name: str, *, sets: Sequence[str] = (), data: Path | None = No
     host = PluginHost(on_failure=lambda _: None)
     entries = [e for e in host.entries if name in (e.name, e.qualified, e.distribution)]
     if not entries:
+        trained = [e for e in read_catalog(("trained",)) if name in (e.name, e.qualified, e.distribution)]
+        if trained:
+            raise PluginError(
+                f"{name!r} is a trained model, no plugin",
+                hint=f"`kelly verify {trained[0].qualified}` checks what it computes, `kelly doctor` its files",
+            )
         raise PluginError(
             f"no plugin or package {name!r} is installed",
             hint="see `kelly list`; a package is installed with `pip install -e FOLDER`",

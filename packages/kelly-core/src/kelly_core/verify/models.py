@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -86,9 +86,13 @@ def verify_artifact(
 
 
 def verify_model(
-    workspace: Workspace, host: PluginHost, model_id: str, evidence: FindEvidence | None = None
+    workspace: Workspace,
+    host: PluginHost,
+    model_id: str,
+    evidence: FindEvidence | None = None,
+    only: Collection[str] | None = None,
 ) -> list[ParityReport]:
-    """Re-check every artefact that the model's contract names.
+    """Re-check every artefact that the model's contract names, in its order, or `only` these formats.
 
     Raises:
         ContractError: There is no contract, or it names no artefact.
@@ -102,7 +106,9 @@ def verify_model(
             hint=f"write one: `kelly export {model_id} --all`",
         )
     reports = []
-    for info in contract.artifacts.values():
+    for name, info in contract.artifacts.items():
+        if only is not None and name not in only:
+            continue
         path = workspace.models / info.file
         if path.exists():
             reports.append(verify_artifact(path, workspace, host, evidence))

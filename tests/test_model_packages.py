@@ -1,0 +1,374 @@
+"""`kelly package` on trained models: what is refused, what is inside, and environments without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from filelock import FileLock
+
+from kelly_core.cli import run
+from kelly_core.contract import Contract
+from kelly_core.features.midi import make_notes, write_notes
+from kelly_core.pipeline.package.names import default_version
+from kelly_core.registry import changed, find, load, update
+from kelly_core.registry.lookup import replaced
+from kelly_core.registry.validate import validate
+from kelly_core.workspace import Workspace
+from kelly_emotion.demo import DemoOptions
+from kelly_emotion.demo.dataset import make_clips
+from tools.stranger import stranger
+from tools.workspace import clean_environment, make_environment
+
+torch.set_num_threads(1)
+QUICK = ("--epochs", "1", "--set", "architecture_type=mlp", "--set", "checkpoint.samples_every=0")
+
+
+def kelly(place, *words):
+    """A command in this process that has to succeed."""
+    assert run(["--workspace", str(place.root), *map(str, words)]) == 0, words
+
+
+def write_clips(folder):
+    """42 clips of the demo set's making by six speakers, in a layout of their own."""
+    folder.mkdir(parents=True)
+    rows = ["file,label,speaker"]
+    for clip in make_clips(DemoOptions(performers=6, takes=1)):
+        name = f"{clip.row['label']}-{clip.row['speaker']}.wav"
+        soundfile.write(folder / name, clip.samples, 16_000)
+        rows.append(f"{name},{clip.row['label']},{clip.row['speaker']}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A workspace with two tiny models, trained once for all processes: dynamics in three formats, emotion."""
+    base = tmp_path_factory.getbasetemp()
+    place = Workspace((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packed-models")
+    with FileLock(f"{place.root}.lock"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "cpu_count", lambda: 1)  # so little data is read long before other processes start
+        if not (place.root / "done").exists():
+            kelly(place, "train", "dynamics", "--data", "demo", *QUICK)
+            for name in ("onnx", "rtneural", "coreml"):
+                kelly(place, "export", "dynamics", "-f", name)
+            kelly(
+                place, "train", "emotion", "--data", write_clips(place.root / "clips"), *QUICK, "--export-onnx"
+            )
+            (place.root / "done").touch()
+    return place
+
+
+@pytest.fixture
+def workspace(trained, tmp_path, monkeypatch, capsys):
+    """A copy that a test may break, without the sound."""
+    shutil.copytree(trained.root, tmp_path / "ws", ignore=shutil.ignore_patterns("clips", "cache"))
+    monkeypatch.setenv("KELLY_WORKSPACE", str(tmp_path / "ws"))
+    monkeypatch.chdir(tmp_path / "ws")
+    capsys.readouterr()
+    return Workspace(tmp_path / "ws")
+
+
+@pytest.fixture
+def package(workspace, capsys):
+    """`package(*words)`: exit code, what it says as JSON or None, and stderr."""
+
+    def call(*words):
+        code = run(["package", *map(str, words), "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if out else None, err
+
+    return call
+
+
+def names_in(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return {name.partition("/")[2] for name in archive.namelist() if ".dist-info" not in name}
+
+
+def metadata_of(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return archive.read(name).decode()
+
+
+def test_a_wheel_holds_what_runs_without_torch_and_all_that_tells_of_it(package, workspace):
+    code, made, err = package("dynamics")
+    assert code == 0, err
+    wheel = Path(made["wheel"])
+    assert wheel.parent == workspace.root / "dist"
+    assert wheel.name == f"kelly_model_dynamicsengine-{made['version']}-py3-none-any.whl"
+    assert made["requires"] == ["kelly-core[onnx]>=0.1.0,<0.2", "kelly-dynamics>=0.1.0,<0.2"]
+    assert {name: one["verdict"] for name, one in made["files"].items()} == {"onnx": "pass", "rtneural": "pass"}
+    assert names_in(wheel) == {
+        "__init__.py",
+        "docs/model_cards/dynamicsengine.md",
+        "docs/model_cards/dynamicsengine/velocity_r.png",
+        "models/contract.schema.json",
+        "models/dynamicsengine.contract.json",
+        "models/dynamicsengine.json",
+        "models/dynamicsengine.onnx",
+        "models/registry.json",
+        "models/registry.schema.json",
+    }
+    text = metadata_of(wheel)
+    assert "Summary: Kelly's model dynamics, trained on SYNTHETIC data:" in text
+    assert "TRAINED ON SYNTHETIC DATA" in text  # the card's banner
+    assert "Licence: Apache-2.0 (generated by Kelly)" in text
+    assert "best.pt" not in text
+    with zipfile.ZipFile(wheel) as archive:
+        (statement,) = (name for name in archive.namelist() if name.endswith("/licenses/DATA.md"))
+        said = archive.read(statement).decode()
+        archive.extractall(workspace.root / "unpacked")
+    assert "synthetic: made by a program, not recorded" in said
+    assert "Licence of the data: Apache-2.0 (generated by Kelly)" in said
+    place = Workspace(workspace.root / "unpacked" / "kelly_model_dynamicsengine")
+    assert validate(place.registry) == []
+    assert list(Contract.load(place.contract("dynamicsengine")).artifacts) == ["onnx", "rtneural"]
+
+
+def test_the_same_model_gives_the_same_bytes_and_passes_the_checks_of_indexes(package):
+    first, second = (package("dynamics", "--to", folder)[1] for folder in ("a", "b"))
+    assert first["sha256"] == second["sha256"]
+    for checker in (["twine", "check", "--strict"], ["check_wheel_contents"]):
+        done = subprocess.run(
+            [sys.executable, "-m", *checker, first["wheel"]], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_version_says_when_it_was_trained_and_name_and_version_can_be_given(package, workspace):
+    entry = find(load(workspace.registry), "dynamics")
+    entry = changed(entry, training={**dict(entry.training), "training_date": "2025-12-23T10:00:00+00:00"})
+    assert default_version(entry) == "0.1.0.post20251223100000"
+    code, made, _ = package("dynamics", "-f", "rtneural", "--name", "My.Touch", "--version", "1.2")
+    assert code == 0
+    assert Path(made["wheel"]).name == "my_touch-1.2-py3-none-any.whl"
+    assert made["requires"] == ["kelly-core>=0.1.0,<0.2", "kelly-dynamics>=0.1.0,<0.2"]
+    for words in (
+        ["--version", "newest"],
+        ["--version", "1.0+mine"],
+        ["--name", "3"],
+        ["--name", "kelly-core"],
+        ["--name", "kelly-dynamics"],
+        ["-f", "tflite"],
+    ):
+        code, made, err = package("dynamics", *words)
+        assert (code, made) == (2, None), words
+        assert f"at {words[0] if words[0] != '-f' else '--format'}" in err
+
+
+def test_files_that_cannot_run_here_are_left_out_unless_asked_for(package):
+    code, made, err = package("dynamics", "--all")
+    assert code == 0
+    if "coreml" in made["files"]:
+        pytest.skip("Core ML runs here")
+    assert list(made["left_out"]) == ["coreml"]
+    assert "--with-unrun" in err
+    code, made, err = package("dynamics", "-f", "coreml")
+    assert (code, made) == (2, None)
+    assert "wasn't run here" in err
+    code, made, _ = package("dynamics", "-f", "coreml", "--with-unrun")
+    assert code == 0
+    assert made["files"]["coreml"]["verdict"] == "not run here"
+    assert "kelly-export>=0.1.0,<0.2" in made["requires"]
+    assert any("dynamicsengine.mlpackage/" in name for name in names_in(made["wheel"]))
+
+
+def test_a_checkpoint_goes_in_when_asked_for_and_only_the_one_of_the_contract(package, workspace):
+    code, made, err = package("dynamics", "--with-checkpoint")
+    assert code == 0, err
+    assert "checkpoints/dynamicsengine/best.pt" in names_in(made["wheel"])
+    weights = workspace.checkpoints("dynamicsengine") / "best.pt"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    code, _, err = package("dynamics", "--with-checkpoint")
+    assert code == 2
+    assert "isn't the checkpoint" in err
+
+
+def test_an_installed_model_is_evaluated_if_its_package_has_the_checkpoint(
+    package, workspace, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    for name, words in (("bare", ()), ("whole", ("--with-checkpoint",))):
+        made = package("dynamics", "-f", "rtneural", *words)[1]
+        with zipfile.ZipFile(made["wheel"]) as archive:
+            archive.extractall(tmp_path / name)  # what an installer does with a wheel of files alone
+    user = Workspace(tmp_path / "user")
+    monkeypatch.setenv("KELLY_WORKSPACE", str(user.root))
+    words = ["evaluate", "dynamics", "--runtime", "rtneural", "--json"]
+    for name, code in (("bare", 2), ("whole", 0)):
+        with monkeypatch.context() as seen:
+            seen.syspath_prepend(tmp_path / name)
+            assert run(words) == code
+        out, err = capsys.readouterr()
+        if code:
+            assert "evaluation needs the checkpoint, and kelly-model-dynamicsengine" in err
+    rows = json.loads(out)["runtimes"]
+    assert [row["runtime"] for row in rows] == ["torch", "rtneural"]
+    assert abs(rows[1]["change"]["velocity_mae"]["value"]) < 1e-3
+    assert not (tmp_path / "whole" / "kelly_model_dynamicsengine" / "data").exists()
+    assert (user.root / "data" / "cache").is_dir()
+    assert not user.models.exists()
+
+
+def damaged(workspace):
+    path = workspace.artifact("dynamicsengine", ".onnx")
+    path.write_bytes(path.read_bytes() + b"x")
+    return "dynamicsengine.onnx: its checksum"
+
+
+def missing(workspace):
+    workspace.artifact("dynamicsengine", ".json").unlink()
+    return "the file is missing"
+
+
+def another(workspace):
+    """A good checksum over a file that computes something else."""
+    path = workspace.artifact("dynamicsengine", ".json")
+    text = path.read_text()
+    at = text.rindex('"weights"')
+    digit = next(i for i in range(at, len(text)) if text[i] in "123456789")
+    path.write_text(text[:digit] + str(int(text[digit]) - 1) + text[digit + 1 :])
+    contract = Contract.load(workspace.contract("dynamicsengine"))
+    info = contract.artifacts["rtneural"].of(path)
+    contract.model_copy(update={"artifacts": {**contract.artifacts, "rtneural": info}}).save(
+        workspace.contract("dynamicsengine")
+    )
+    kelly(workspace, "registry", "rebuild")
+    return "dynamicsengine.json: case"
+
+
+def unknown_contract(workspace):
+    path = workspace.contract("dynamicsengine")
+    path.write_text(path.read_text() + "\n")
+    return "the registry knows another contract"
+
+
+def no_card(workspace):
+    for path in workspace.runs.glob("*/card.json"):
+        path.unlink()
+    return "left no data for a card"
+
+
+def unregistered(workspace):
+    workspace.registry.unlink()
+    return "there is no registry"
+
+
+@pytest.mark.parametrize("damage", [damaged, missing, another, unknown_contract, no_card, unregistered])
+def test_what_is_not_verified_and_described_is_not_packed(package, workspace, capsys, damage):
+    problem = damage(workspace)
+    capsys.readouterr()
+    code, made, err = package("dynamics")
+    assert (code, made) == (2, None)
+    assert problem in err
+    assert "Traceback" not in err
+    assert not (workspace.root / "dist").exists()
+
+
+@pytest.mark.parametrize("status", ["stub", "training", "deprecated"])
+def test_only_a_trained_model_is_packed(package, workspace, status):
+    def change(registry):
+        return replaced(registry, changed(find(registry, "dynamics"), status=status))
+
+    update(workspace.registry, change)
+    code, _, err = package("dynamics")
+    assert code == 2
+    assert f"'dynamics' is {status!r}" in err
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error(package, workspace):
+    (workspace.root / "file").write_text("")
+    code, made, err = package("dynamics", "--to", workspace.root / "file")
+    assert (code, made) == (2, None)
+    assert "--to" in err
+
+
+@pytest.fixture
+def install(distributions, tmp_path):
+    """`install(*models)`: a machine with these models' wheels and what they need; runs its programs."""
+
+    def make(*models):
+        wheels = [*distributions.wheels, *map(Path, (one["wheel"] for one in models))]
+        python = make_environment(tmp_path / "env", [one["distribution"] for one in models], wheels)
+        (tmp_path / "there").mkdir()
+
+        env = {key: value for key, value in clean_environment().items() if not key.startswith("KELLY_")}
+
+        def call(*words):
+            """What a program of the environment prints; of `kelly` it is JSON."""
+            program, *arguments = map(str, words)
+            command = [python.parent / program, *arguments, *(["--json"] if program == "kelly" else [])]
+            done = subprocess.run(
+                command, cwd=tmp_path / "there", env=env, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return json.loads(done.stdout) if program == "kelly" else done.stdout
+
+        return call
+
+    return make
+
+
+HEAVY = ("torch", "onnxruntime", "librosa")
+LOOK = f"from importlib.util import find_spec as f; print([name for name in {HEAVY} if f(name)])"
+
+
+@pytest.mark.slow
+def test_sound_is_classified_where_there_is_no_torch(package, trained, install, tmp_path, capsys):
+    clip = next((trained.root / "clips").glob("happy-*.wav"))
+    assert run(["predict", "emotion", str(clip), "--top-k", "7", "--json"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert before["model"]["package"] is None
+    made = package("emotion")[1]
+    assert not made["synthetic_data"]  # a folder of clips: nobody said that they are synthetic
+    there = install(made)
+    assert there("python", "-c", LOOK) == "['onnxruntime']\n"
+    rows = {(row["kind"], row["name"]): row for row in there("kelly", "list")}
+    assert rows["model", "emotion"]["status"] == "trained"
+    assert rows["model", "emotion"]["installed_from"] == [f"kelly-model-emotionrecognizer {made['version']}"]
+    said = there("kelly", "predict", "emotion", clip, "--top-k", "7")
+    assert said["model"]["package"] == "kelly-model-emotionrecognizer"
+    ours, theirs = (one["predictions"][0]["top"] for one in (said, before))
+    assert [one["label"] for one in ours] == [one["label"] for one in theirs]
+    np.testing.assert_allclose([one["score"] for one in ours], [one["score"] for one in theirs], atol=1e-4)
+    named = there("kelly", "predict", "kelly-model-emotionrecognizer:emotion", clip, "--top-k", "7")
+    assert named == said
+    assert there("kelly", "verify", "emotion")["passed"]
+    code = (
+        "from kelly_core.inference import create_engine_by_name as make\n"
+        f"engine = make('emotionrecognizer').load(); said = engine.infer_file({str(clip)!r})\n"
+        "import sys; print(engine.runtime, said.get_top_k()[0].label, 'torch' in sys.modules)"
+    )
+    assert there("python", "-c", code).split() == ["onnx", theirs[0]["label"], "False"]
+
+
+@pytest.mark.slow
+def test_notes_are_played_where_there_is_nothing_but_numpy(package, install, tmp_path, capsys):
+    tune = tmp_path / "tune.mid"
+    write_notes(tune, make_notes(60 + np.arange(16) % 12, np.arange(16) * 240, 200, 64))
+    here = tmp_path / "here.mid"
+    assert run(["predict", "dynamics", str(tune), "-o", str(here), "--runtime", "rtneural"]) == 0
+    capsys.readouterr()
+    there = install(package("dynamics", "-f", "rtneural")[1])
+    assert there("python", "-c", LOOK) == "[]\n"
+    said = there("kelly", "predict", "dynamics", tune, "-o", tmp_path / "there.mid")
+    assert said["model"]["runtime"] == "rtneural"
+    assert (tmp_path / "there.mid").read_bytes() == here.read_bytes()
+    assert there("kelly", "verify", "dynamicsengine")["passed"]
+    assert not (tmp_path / "there" / "models").exists()
+
+
+@pytest.mark.slow
+def test_a_stranger_comes_from_wheels_to_a_prediction_elsewhere(distributions, tmp_path):
+    stranger(distributions.wheels, tmp_path)
