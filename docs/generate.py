@@ -233,17 +233,19 @@ def _runtimes(report: dict[str, Any]) -> str:
 
 
 def latency() -> str:
-    """The table of docs/latency.json, as `kelly bench --json` printed it."""
-    file = DOCS / "latency.json"
-    if not file.exists():
-        return "No measurement is kept in `docs/latency.json`."
+    """The tables of docs/latency/*.json, as `kelly bench --json` printed them."""
+    return "\n\n".join(_latency(file) for file in sorted((DOCS / "latency").glob("*.json"), reverse=True))
+
+
+def _latency(file: Path) -> str:
     report = json.loads(file.read_text(encoding="utf-8"))
-    lines = [f"{report['machine']['processor']}, one thread, one item:", ""]
+    lines = [f"{file.stem.capitalize()}, {report['machine']['processor']}, one thread, one item:", ""]
     lines += [
         "| model | runtime | call | p50 ms | p99 ms | p99.9 ms | longest ms | budget |",
         "|---|---|---|" + "---:|" * 5,
     ]
     for model in report["models"]:
+        name = f"{model['model']}, `{model['architecture_type']}`"
         for row in model["rows"]:
             times = " | ".join(f"{row[key]:.3f}" for key in ("p50_ms", "p99_ms", "p999_ms", "max_ms"))
             budget = (
@@ -251,7 +253,7 @@ def latency() -> str:
                 if row["budget"]
                 else ""
             )
-            lines.append(f"| {model['model']} | {row['runtime']} | {row['what']} | {times} | {budget} |")
+            lines.append(f"| {name} | {row['runtime']} | {row['what']} | {times} | {budget} |")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODELS = ("dynamics", "emotion", "groove", "harmony", "melody")
 PACKAGES = tuple(read_packages(ROOT))
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.wheels]
 
 
 def project_of(package):
@@ -72,13 +72,8 @@ def test_a_package_alone_lists_what_it_brings_and_says_what_is_missing(install, 
     assert "Traceback" not in train.stderr
 
 
-# All wheels at once stand for each by itself; `make test-wheels` tries each.
 @pytest.mark.parametrize(
-    ("package", "model"),
-    [
-        ("kelly", "melody"),
-        *(pytest.param(f"kelly-{model}", model, marks=pytest.mark.wheels) for model in MODELS),
-    ],
+    ("package", "model"), [("kelly", "melody"), *((f"kelly-{model}", model) for model in MODELS)]
 )
 def test_a_model_trains_and_exports_with_what_its_package_declares(install, tmp_path, package, model):
     kelly = install(f"{package}[train]", "kelly-export")
@@ -90,7 +85,6 @@ def test_a_model_trains_and_exports_with_what_its_package_declares(install, tmp_
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-@pytest.mark.wheels
 @pytest.mark.parametrize("asked", ["kelly-core[train]", "kelly-export"])
 def test_a_package_without_a_model_keeps_the_rules_with_what_it_declares(install, asked):
     kelly = install(asked)

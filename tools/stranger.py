@@ -1,8 +1,8 @@
 """What a stranger does, from wheels to a prediction on another machine: `python -m tools.stranger`.
 
-A model plugin is written from the template, installed, checked, trained, exported and packed in one
-environment. The package is installed into another one, without torch, and predicts there what it predicted
-here. Each step says what it does, and the first that fails ends it.
+A model plugin is written from the template, installed, tested, checked, trained, exported, verified and packed
+in one environment. The package is installed into another one, without torch, and predicts there what it
+predicted here; then both are removed. Each step says what it does, and the first that fails ends it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tools.workspace import ToolError, clean_environment, find_uv, make_environm
 NAME = "key-finder"
 PLUGIN, MODEL_ID = f"kelly-{NAME}", NAME.replace("-", "")
 MODEL = f"kelly-model-{MODEL_ID}"
-AUTHOR_HAS = ("kelly-core[train,onnx]", "kelly-export")
+AUTHOR_HAS = ("kelly-core[train,onnx]", "kelly-export", "pytest")
 """What the stranger installs to begin with."""
 CLOSE = 1e-4
 """Largest difference of a probability between the two environments."""
@@ -141,6 +141,7 @@ def _write_plugin(wheels: Sequence[Path], place: Path) -> tuple[Machine, Path]:
     _machine(place / "author", [PLUGIN], [*wheels, plugin])
     names = {row["name"] for row in author.json("kelly", "list")}
     _expect({NAME, f"{NAME}-demo"} <= names, f"`kelly list` shows only {sorted(names)}")
+    author.run("python", "-m", "pytest", "-q", "-o", "kelly_plugins=", PLUGIN)
     report = author.json("kelly", "plugin", "check", PLUGIN)
     verdicts = [one["verdict"] for one in report["results"]]
     _expect(verdicts.count("pass") > 0 and "fail" not in verdicts, f"`kelly plugin check` says {verdicts}")
@@ -150,8 +151,9 @@ def _write_plugin(wheels: Sequence[Path], place: Path) -> tuple[Machine, Path]:
 def _train_and_pack(author: Machine) -> Path:
     """The model's wheel; a tune of its demo data lies in the folder then."""
     author.run("kelly", "train", NAME, "--data", "demo", "--epochs", "6")
-    exports = author.json("kelly", "export", NAME, "--all")["exports"]
-    _expect("onnx" in {one["format"] for one in exports}, "`kelly export --all` wrote no ONNX file")
+    formats = {one["format"] for one in author.json("kelly", "export", NAME, "--all")["exports"]}
+    _expect(formats == {"onnx", "torchscript"}, f"`kelly export --all` wrote {sorted(formats)}")
+    author.run("kelly", "verify", NAME)
     packed = author.json("kelly", "package", NAME, "--to", "dist")
     tune = next((author.folder / "data" / "cache").rglob("*-rises-1.mid"))
     shutil.copyfile(tune, author.folder / "tune.mid")
@@ -159,7 +161,7 @@ def _train_and_pack(author: Machine) -> Path:
 
 
 def _use(user: Machine, before: dict[str, Any]) -> None:
-    """List, verify and predict where the model is only installed; then remove it.
+    """List, verify and predict where the model is only installed; then remove it, and its plugin.
 
     Args:
         user: The environment.
@@ -183,6 +185,9 @@ def _use(user: Machine, before: dict[str, Any]) -> None:
     user.run("kelly", "uninstall", MODEL)
     left = {row["name"]: row["status"] for row in user.json("kelly", "list", "--kind", "model")}
     _expect(left[NAME] is None, "the model counts as trained after its package was removed")
+    user.run("kelly", "uninstall", PLUGIN)
+    left = {row["name"] for row in user.json("kelly", "list")}
+    _expect(NAME not in left, "the model is listed after its plugin was removed")
 
 
 def _scores(said: dict[str, Any]) -> dict[str, float]:

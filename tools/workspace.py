@@ -60,8 +60,8 @@ class Package:
         return f"{self.name}-v{self.version}"
 
     def asks_of(self, name: str) -> list[Requirement]:
-        """Its requirements on one other package."""
-        return [one for one in self.requirements if canonicalize_name(one.name) == name]
+        """Its requirements on one other package; extras that name others of its own are none."""
+        return [one for one in self.requirements if canonicalize_name(one.name) == name != self.name]
 
 
 def read_packages(root: Path) -> dict[str, Package]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
-from scipy.stats import kurtosis, skew
 
 from kelly_emotion.data.source import ClipSource
 
@@ -79,6 +78,8 @@ def functionals(mel: NDArray[np.float32]) -> NDArray[np.float64]:
     Returns:
         (864,), finite.
     """
+    from scipy.stats import kurtosis, skew  # slow to import, and only training needs it
+
     contours = _contours(mel.astype(np.float64))  # (frames, 24)
     slopes = np.gradient(contours, axis=0)
     tracks = np.concatenate([contours, slopes, np.gradient(slopes, axis=0)], axis=1)  # (frames, 72)

@@ -151,7 +151,7 @@ def _show(measured: list[ModelTimes], found: dict[str, Any]) -> None:
     versions = ", ".join(f"{name} {found[name]}" for name in ("onnxruntime", "torch") if name in found)
     console.say(f"{found['processor']}; {found['platform']}; Python {found['python']}, {versions}")
     for times in measured:
-        console.say(f"\n{times.name}")
+        console.say(f"\n{times.name}, {times.architecture_type}")
         console.table(headings(times.budget_ms), table_rows(times))
         for runtime, reason in times.not_run.items():
             console.say(f"{runtime}: not run here: {reason}")

@@ -48,6 +48,7 @@ def as_dict(models: Sequence[ModelTimes], machine: Mapping[str, Any], runs: int)
             {
                 "model": times.name,
                 "model_id": times.model_id,
+                "architecture_type": times.architecture_type,
                 "budget_ms": times.budget_ms,
                 "misses": times.misses(),
                 "not_run": dict(times.not_run),
@@ -112,7 +113,12 @@ def draw(models: Sequence[ModelTimes], path: Path, machine: Mapping[str, Any]) -
             axis.step(row.ms, slower, style, where="post", label=f"{row.runtime} {row.what}".strip())
         axis.axvline(times.budget_ms, color="tab:red", linewidth=1)
         axis.annotate("budget", (times.budget_ms, 1.0), rotation=90, va="top", ha="right", color="tab:red")
-        axis.set(xscale="log", yscale="log", title=times.name, ylabel="share of calls that take longer")
+        axis.set(
+            xscale="log",
+            yscale="log",
+            title=f"{times.name}, {times.architecture_type}",
+            ylabel="share of calls that take longer",
+        )
         axis.legend(fontsize="x-small", loc="lower left")
     axes[-1, 0].set_xlabel(f"ms, one thread, batch 1; {machine['processor']}")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -59,6 +59,7 @@ class ModelTimes:
 
     Attributes:
         name, model_id: The model.
+        architecture_type: Its network.
         budget_ms: Of the model.
         rows: One for each call.
         not_run: Runtime -> why it wasn't timed.
@@ -67,6 +68,7 @@ class ModelTimes:
 
     name: str
     model_id: str
+    architecture_type: str
     budget_ms: float
     rows: Sequence[Timed]
     not_run: Mapping[str, str]
@@ -131,7 +133,8 @@ def time_model(
         )
         for call, ms in times
     ]
-    return ModelTimes(name, contract.model_id, contract.latency_budget_ms, rows, not_run, waited)
+    about = name, contract.model_id, contract.architecture_type, contract.latency_budget_ms
+    return ModelTimes(*about, rows, not_run, waited)
 
 
 def figures(times: ModelTimes, hardware: str) -> list[LatencyInfo]:
