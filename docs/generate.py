@@ -59,6 +59,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         "latency": latency,
         "rules": rules,
         "api": api,
+        "errors": errors,
     }
     for file in sorted(DOCS.glob("*.md")):
         text = file.read_text(encoding="utf-8")
@@ -111,6 +112,20 @@ def rules() -> str:
         cells = (f"`{rule.name}`", ", ".join(rule.kinds), rule.says, rule.why, rule.mend)
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def errors() -> str:
+    """What every code of an error means, usual causes and what to do, as `kelly explain` says it."""
+    from kelly_core.explain import explanations
+
+    sections = []
+    for about in explanations().values():
+        parts = [f"### {about.code}", about.means]
+        if about.causes:
+            parts.append("Usual causes:\n\n" + "\n".join(f"- {cause}" for cause in about.causes))
+        parts.append("What to do:\n\n" + "\n".join(f"- {step}" for step in about.next))
+        sections.append("\n\n".join(parts))
+    return "\n\n".join(sections)
 
 
 def api() -> str:

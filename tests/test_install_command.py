@@ -88,7 +88,9 @@ def test_a_broken_plugin_is_found_at_once(environment, shelf):
     assert "kelly uninstall kelly-crashing" in broken["hint"]
     shown = environment("install", str(wheel), "--", "--no-deps")
     assert "was there" in shown.stdout
-    assert "error: kelly-crashing 0.1.0: failed at import: RuntimeError: no licence" in shown.stderr
+    assert (
+        "error[plugin.broken]: kelly-crashing 0.1.0: failed at import: RuntimeError: no licence" in shown.stderr
+    )
     assert environment("uninstall", "crashing").returncode == 0
 
 
@@ -96,5 +98,5 @@ def test_what_an_index_does_not_have_ends_with_the_command_and_a_hint(environmen
     done = environment("install", "no-such-plugin", "--", "--no-index", "-f", str(shelf.wheels))
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "error: the installer ended with exit code 1" in done.stderr
+    assert "error[install]: the installer ended with exit code 1" in done.stderr
     assert "a short NAME means kelly-NAME" in done.stderr

@@ -243,12 +243,12 @@ BROKEN = [  # rule, how it is broken, part of the message
             "kelly_key_finder.beside:predict",
             beside="def predict(file: str) -> None:\n    '''Predict.'''\n    1 / 0\n",
         ),
-        "kelly predict ended with 1 over a bad file: error: internal error: ZeroDivisionError",
+        "kelly predict ended with 1 over a bad file: error[internal]: internal error: ZeroDivisionError",
     ),
     (
         "unusable-files-are-errors-of-ours",
         Written("models", model(predict="predict")),
-        "it ended with 1 and said: error: internal error: ZeroDivisionError",
+        "it ended with 1 and said: error[internal]: internal error: ZeroDivisionError",
     ),
     (
         "missing-weights-are-errors-of-ours",

@@ -76,8 +76,8 @@ def test_a_command_that_means_training_is_refused_with_reason_and_advice(ears, c
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
-        "error: 'ears' is only run (`kelly predict ears`), not trained, measured or exported here: "
-        f"nobody has its data\n  at kelly {command}\n  -> train another\n"
+        "error[inference-only]: 'ears' is only run (`kelly predict ears`), not trained, measured or exported "
+        f"here: nobody has its data\n  at kelly {command}\n  -> train another\n"
     )
 
 

@@ -79,7 +79,7 @@ def test_a_folder_that_is_there_stays_as_it_was(tmp_path, capsys):
     (tmp_path / "kelly-key-finder" / "mine.txt").write_text("mine")
     assert run(["plugin", "new", "key-finder", "--to", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: is there already")
+    assert said.startswith("error[usage.output]: is there already")
     assert "Traceback" not in said
     assert [file.name for file in tmp_path.rglob("*")] == ["kelly-key-finder", "mine.txt"]
 

@@ -66,7 +66,7 @@ def test_missing_weights_are_one_message_with_places_and_commands(own_places, so
     assert run(["predict", "whisper-tiny", str(path)]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.count("error:") == 1
+    assert said.err.count("error[") == 1
     for part in (
         str(own_places / "place" / "data" / "pretrained" / "whisper-tiny"),
         str(own_places / "hub"),

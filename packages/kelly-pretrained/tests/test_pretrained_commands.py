@@ -125,8 +125,11 @@ def test_a_mistake_is_one_message_and_ends_with_2(kelly, clap_folder, sound, wor
     weights = () if "--weights" in words else ("--weights", clap_folder)
     code, out, err = kelly("predict", "clap", sound("tone.wav", 0.5), *words, *weights)
     assert code == 2
-    assert out == ""
-    assert err.count("error:") == 1
+    if "--json" in words:
+        assert message in json.loads(out)["error"]["message"]
+    else:
+        assert out == ""
+    assert err.count("error[") == 1
     assert message in err
     assert "\n  -> " in err
 
@@ -134,7 +137,7 @@ def test_a_mistake_is_one_message_and_ends_with_2(kelly, clap_folder, sound, wor
 def test_an_unknown_language_is_one_message_however_many_files(kelly, whisper_folder, clips):
     code, _, err = kelly("predict", "whisper-tiny", *clips, "--language", "xx", "--weights", whisper_folder)
     assert code == 2
-    assert err.count("error:") == 1
+    assert err.count("error[") == 1
 
 
 @pytest.mark.parametrize("model", ["whisper-tiny", "clap"])

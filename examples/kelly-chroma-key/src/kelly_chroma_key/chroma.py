@@ -50,12 +50,17 @@ def frames_of(midi: MidiFile) -> NDArray[np.float32]:
     notes = midi.notes[midi.notes["channel"] != DRUM_CHANNEL]
     where = str(midi.path or "MIDI data")
     if not len(notes):
-        raise DataError("it holds no pitched notes", where=where, hint="give a file with a melody or chords")
+        raise DataError(
+            "it holds no pitched notes",
+            where=where,
+            hint="give a file with a melody or chords",
+            code="data.midi",
+        )
     begin = midi.beats(notes["onset_tick"])
     end = np.maximum(midi.beats(notes["onset_tick"] + notes["duration_tick"]), begin + 1e-3)
     count = int(np.ceil(end.max()))
     if count > LONGEST:
-        raise DataError(f"it has {count} beats", where=where, hint=f"give at most {LONGEST}")
+        raise DataError(f"it has {count} beats", where=where, hint=f"give at most {LONGEST}", code="data.midi")
     first = np.floor(begin).astype(np.int64)
     spans = np.ceil(end).astype(np.int64) - first
     note = np.repeat(np.arange(len(notes)), spans)

@@ -64,6 +64,7 @@ def open_pop909(path: Path, options: Mapping[str, Any]) -> Dataset:
             f"holds no numbered folders with a song and its {AUDIO_KEYS}",
             where=str(path),
             hint="unpack POP909 there: 001/001.mid, 001/key_audio.txt, ...",
+            code="data.layout",
         )
     songs = [folder / f"{folder.name}.mid" for folder in sorted(root.iterdir()) if _is_song(folder)]
     return _listed("pop909-keys", root, songs, {"keys_from": AUDIO_KEYS})
@@ -101,7 +102,7 @@ def _listed(name: str, root: Path, files: Sequence[Path], extra: Mapping[str, st
             labels.append(found[1])
     if not usable:
         hint = f"the first: {problems[0]}" if problems else "give a folder of MIDI files with key signatures"
-        raise DataError("holds no file whose key is known", where=str(root), hint=hint)
+        raise DataError("holds no file whose key is known", where=str(root), hint=hint, code="data.empty")
     tunes = same_tunes(runs)
     items = [
         Item(str(file), label=label, group=usable[tune].stem, extra=dict(extra))

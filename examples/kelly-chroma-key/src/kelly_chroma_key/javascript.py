@@ -93,4 +93,4 @@ def _parts(layer: Layer) -> tuple[str, dict[str, NDArray[np.float32]]]:
         case Activation() if layer.name in ACTIVATIONS:
             return layer.name, {}
     name = layer.name if isinstance(layer, Activation) else layer.kind
-    raise FormatError(f"the module doesn't compute {name!r}", hint=HINT)
+    raise FormatError(f"the module doesn't compute {name!r}", hint=HINT, code="format.layer")

@@ -72,7 +72,10 @@ class ChromaKeyTask(Task[ChromaKeyConfig]):
                 sources[side] = Tunes(tunes, items, self.config.crop, self.config.transpose)
             elif len(indices):
                 raise DataError(
-                    f"no usable file is left for {side}", where=str(dataset.root), hint=f"first: {problems[0]}"
+                    f"no usable file is left for {side}",
+                    where=str(dataset.root),
+                    hint=f"first: {problems[0]}",
+                    code="data.nothing-left",
                 )
         summary = {"split": describe_split(dataset.items, split), "keys": list(LABELS)}
         return Prepared(sources, problems, digest.hexdigest(), summary)

@@ -103,12 +103,14 @@ def find(entries: Iterable[Entry], name: str, kind: Kind) -> Entry:
         raise PluginError(
             f"no {what} named {name!r} is installed (installed: {known})",
             hint=f"check the name with `kelly list --kind {kind}`, or install the package that brings it",
+            code="plugin.missing",
         )
     owners = " and ".join(f"{entry.distribution} {entry.version}" for entry in found)
     choices = " or ".join(repr(entry.qualified) for entry in found)
     raise PluginError(
         f"two packages declare the {what} {name!r}: {owners}",
         hint=f"say which one: {choices}; or uninstall one of them",
+        code="plugin.ambiguous",
     )
 
 

@@ -84,10 +84,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             payload = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(
-            "there is no such checkpoint", where=str(path), hint="train the model first: `kelly train MODEL`"
+            "there is no such checkpoint",
+            where=str(path),
+            hint="train the model first: `kelly train MODEL`",
+            code="checkpoint.missing",
         ) from None
     except OSError as error:
-        raise CheckpointError(f"it can't be read: {error.strerror}", where=str(path)) from None
+        raise CheckpointError(
+            f"it can't be read: {error.strerror}", where=str(path), code="checkpoint.damaged"
+        ) from None
     except Exception as error:  # noqa: BLE001 - damaged pickles raise nearly anything
         foreign = foreign_names(path)
         if foreign:
@@ -95,11 +100,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 f"the file wants to run code: it names {', '.join(map(repr, foreign))}",
                 where=str(path),
                 hint="load only checkpoints that Kelly wrote; this one could run code of its author",
+                code="checkpoint.unsafe",
             ) from None
         raise CheckpointError(
             f"the file is damaged or no checkpoint ({_shortly(error)})",
             where=str(path),
             hint="use another checkpoint of this folder, or train again",
+            code="checkpoint.damaged",
         ) from None
     _check_content(payload, path)
     return _migrate(payload, path)
@@ -123,6 +130,7 @@ def load_trained(path: Path, host: PluginHost, *, name: str | None = None) -> Tr
             f"it holds {payload['model_id']!r}, not {spec.model_id!r}",
             where=str(path),
             hint=f"use `{payload['name']}` as the model, or another file",
+            code="checkpoint.mismatch",
         )
     task: Task[Any] = spec.make_task(load_stored(spec.config_class(), payload["config"]))
     module = task.build(None)
@@ -133,6 +141,7 @@ def load_trained(path: Path, host: PluginHost, *, name: str | None = None) -> Tr
             f"the weights don't fit the installed {spec.name!r} network: {_shortly(error)}",
             where=str(path),
             hint=f"install the version it was trained with (kelly {payload.get('kelly_version', 'unknown')})",
+            code="checkpoint.mismatch",
         ) from None
     meta = {key: value for key, value in payload.items() if key not in ("model_state_dict", "resume")}
     return TrainedModel(spec, task, module.eval(), meta, Path(path), file_sha256(path))
@@ -183,6 +192,7 @@ def _check_content(payload: Any, path: Path) -> None:
             f"not a Kelly checkpoint: it lacks {', '.join(map(repr, missing))}",
             where=str(path),
             hint="pass a file that `kelly train` wrote",
+            code="checkpoint.damaged",
         )
 
 
@@ -198,5 +208,6 @@ def _migrate(payload: dict[str, Any], path: Path) -> dict[str, Any]:
             f"it has format {payload['format']}; this kelly-core reads up to {CHECKPOINT_FORMAT}",
             where=str(path),
             hint="upgrade kelly-core",
+            code="checkpoint.damaged",
         )
     return payload

@@ -10,25 +10,34 @@ class KellyError(Exception):
         message: What is wrong, with identifiers quoted by `!r`.
         where: The place: a file, `file:line`, a configuration key, a tensor name.
         hint: What to do next, as an instruction.
+        code: A finer code than the class's, beginning with it: `"data.label"`; `kelly explain` knows it.
 
     Attributes:
         exit_code: 2 for the user's mistake, 1 for ours or the machine's.
-        code: Stable short name of the kind of error, used to look it up in the docs.
+        code: Stable short name of the kind of error, by which `kelly explain` and the docs know it.
     """
 
     exit_code = 1
-    code = "error"
+    code = "failure"
 
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, where: str | None = None, hint: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
         self.hint = hint
+        if code is not None:
+            self.code = code
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         step = f"\n  -> {self.hint}" if self.hint else ""
         return f"{place}{self.message}{step}"
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The error in plain values, as `--json` prints it."""
+        return {"code": self.code, "message": self.message, "where": self.where, "hint": self.hint}
 
 
 class UserError(KellyError):

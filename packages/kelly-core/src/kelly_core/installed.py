@@ -71,7 +71,9 @@ def find_installed(packages: Mapping[str, Installed], name: str) -> Installed:
         hint = f"it is a plugin of {' and of '.join(sorted(owners))}: give that name if you mean all it brings"
     else:
         hint = "`kelly list --by package` shows what is installed"
-    raise PluginError(f"no installed package of Kelly's is called {name!r}", where="NAME", hint=hint)
+    raise PluginError(
+        f"no installed package of Kelly's is called {name!r}", where="NAME", hint=hint, code="plugin.missing"
+    )
 
 
 def _describe(dist: metadata.Distribution) -> Installed:

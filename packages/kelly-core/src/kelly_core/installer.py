@@ -69,6 +69,7 @@ def find_installer() -> Installer:
         "neither pip nor uv is here to install with",
         where=sys.prefix,
         hint=f"`{sys.executable} -m ensurepip` gives this environment pip; or put uv on the path",
+        code="usage.no-installer",
     )
 
 
@@ -89,6 +90,7 @@ def require_own_environment(options: Sequence[str]) -> None:
         where=sys.prefix,
         hint="install Kelly into an environment of its own: `python3 -m venv kelly-env`, then "
         f"`kelly-env/bin/pip install {HOST_DISTRIBUTION}`",
+        code="usage.system-python",
     )
 
 
@@ -117,7 +119,9 @@ def requirement_of(text: str, *, exact: bool = False) -> str:
         return text
     if _is_path(text):
         if not Path(re.sub(r"\[[^\]]*\]$", "", text)).exists():
-            raise UserError("there is no such file or folder", where=text, hint="check the path")
+            raise UserError(
+                "there is no such file or folder", where=text, hint="check the path", code="usage.no-file"
+            )
         return text
     found = _REQUIREMENT.fullmatch(text.strip())
     if found is None:

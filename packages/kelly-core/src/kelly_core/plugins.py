@@ -65,6 +65,11 @@ class PluginFailure:
         return f"failed at {self.phase}: {what}"
 
     @property
+    def code(self) -> str:
+        """The code of an error about it."""
+        return "plugin.api" if self.phase == "api version" else "plugin.broken"
+
+    @property
     def traceback(self) -> str:
         """The traceback as text, for `kelly doctor`."""
         return "".join(traceback.format_exception(self.error))
@@ -106,7 +111,11 @@ class PluginHost:
             return next(iter(found.values()))
         if len(found) > 1:
             names = ", ".join(repr(qualified) for qualified in found)
-            raise PluginError(f"{name!r} means several models: {names}", hint="use one of these names")
+            raise PluginError(
+                f"{name!r} means several models: {names}",
+                hint="use one of these names",
+                code="plugin.ambiguous",
+            )
         return self._one("model", name, ModelSpec)  # raises, naming what is installed
 
     def dataset(self, name: str) -> DatasetSpec:
@@ -150,7 +159,7 @@ class PluginHost:
         loaded = self._load(entry, report=False)
         if isinstance(loaded, PluginFailure):
             hint = getattr(loaded.error, "hint", None) or "see `kelly doctor` for the traceback"
-            raise PluginError(str(loaded), hint=hint) from loaded.error
+            raise PluginError(str(loaded), hint=hint, code=loaded.code) from loaded.error
         return loaded[entry.kind][entry.name]
 
     def _working(self, kind: Kind, spec_class: type[Spec]) -> list[tuple[Entry, Spec]]:
@@ -180,9 +189,8 @@ class PluginHost:
             self._loaded[key] = known
             if isinstance(known, PluginFailure) and report:
                 if os.environ.get("KELLY_STRICT_PLUGINS", "") not in ("", "0"):
-                    raise PluginError(
-                        str(known), hint="mend or uninstall it, or unset KELLY_STRICT_PLUGINS"
-                    ) from known.error
+                    hint = "mend or uninstall it, or unset KELLY_STRICT_PLUGINS"
+                    raise PluginError(str(known), hint=hint, code=known.code) from known.error
                 self.on_failure(known)
         return known
 

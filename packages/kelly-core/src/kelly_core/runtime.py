@@ -84,14 +84,20 @@ class Runtime:
                 f"{self.format} files need {' and '.join(missing)}, which isn't installed",
                 where=str(path),
                 hint=self.install_hint,
+                code="missing-extra.runtime",
             )
         why_not = self.why_not()
         if why_not:
             raise MissingExtraError(
-                f"{self.format} files can't be run here: {why_not}", where=str(path), hint="use another format"
+                f"{self.format} files can't be run here: {why_not}",
+                where=str(path),
+                hint="use another format",
+                code="missing-extra.runtime",
             )
         if not path.exists():
-            raise ContractError("there is no such file", where=str(path), hint="export the model again")
+            raise ContractError(
+                "there is no such file", where=str(path), hint="export the model again", code="contract.no-file"
+            )
         runner: Runner = self.open_runner.resolve()(path, contract, threads)
         return runner
 
@@ -127,7 +133,9 @@ def require_torch(what: str) -> None:
         MissingExtraError: torch isn't installed.
     """
     if find_spec("torch") is None:
-        raise MissingExtraError(f"{what} needs torch, which isn't installed", hint=_TRAIN)
+        raise MissingExtraError(
+            f"{what} needs torch, which isn't installed", hint=_TRAIN, code="missing-extra.training"
+        )
 
 
 def runtime_for(name: str, host: PluginHost) -> Runtime:
@@ -157,6 +165,7 @@ def opening(path: Path, kind: str) -> Iterator[None]:
             f"not a usable {kind} file: {reason}",
             where=str(path),
             hint="the file is damaged or of another kind; export the model again",
+            code="contract.unusable",
         ) from error
 
 
@@ -173,6 +182,7 @@ def check_names(path: Path, contract: Contract, takes: list[str], gives: list[st
                 f"it {side} {found}, but the contract of {contract.model_id!r} says {wanted}",
                 where=str(path),
                 hint="the file belongs to another model or version; export the model again",
+                code="contract.unusable",
             )
 
 
@@ -206,5 +216,6 @@ class ModuleRunner:
             raise ContractError(
                 f"the module gives {len(outputs)} tensors; the contract names {self.fetches}",
                 hint="the task's export_module and interface must agree",
+                code="contract.unusable",
             )
         return {name: tensor.numpy() for name, tensor in zip(self.fetches, outputs, strict=True)}

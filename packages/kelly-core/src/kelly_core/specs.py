@@ -30,6 +30,7 @@ class LazyRef:
             raise PluginError(
                 f"{self.target!r} is not of the form 'package.module:attribute'",
                 hint="write LazyRef('my_package.task:MyTask')",
+                code="plugin.broken",
             )
 
     def resolve(self) -> Any:
@@ -47,6 +48,7 @@ class LazyRef:
                 f"module {name!r} has no attribute {attribute!r}",
                 where=f"LazyRef({self.target!r})",
                 hint="the plugin's spec and its code disagree; upgrade or report the plugin",
+                code="plugin.broken",
             ) from None
 
 
@@ -156,6 +158,7 @@ class ModelSpec:
                 f"model {self.name!r} must have config and task_class, or else `pretrained` alone",
                 where="ModelSpec",
                 hint="a model that is only run says why, and where its weights come from, by `pretrained`",
+                code="plugin.broken",
             )
 
     def require_trainable(self, where: str) -> None:

@@ -229,7 +229,9 @@ class Task(ABC, Generic[ConfigT]):
             FormatError: The network has no such interface; says why, and which format carries it.
         """
         raise FormatError(
-            f"{type(self).__name__} has no interface {name!r}", hint="another format carries it, e.g. onnx"
+            f"{type(self).__name__} has no interface {name!r}",
+            hint="another format carries it, e.g. onnx",
+            code="format.interface",
         )
 
     def tables(self, model: nn.Module) -> dict[str, TableInfo]:

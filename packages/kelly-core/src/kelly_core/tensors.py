@@ -35,6 +35,7 @@ def check_inputs(contract: Contract, inputs: Mapping[str, Array]) -> dict[str, i
                 f"unknown input {name!r}; {contract.model_id} takes {_listing(contract.inputs)}",
                 where=f"input {name!r}",
                 hint="use the names of the contract",
+                code="contract.input",
             )
     for info in contract.inputs:
         if info.name not in inputs:
@@ -42,6 +43,7 @@ def check_inputs(contract: Contract, inputs: Mapping[str, Array]) -> dict[str, i
                 f"input {info.name!r} is missing",
                 where=f"input {info.name!r}",
                 hint=f"pass {_listing([info])}",
+                code="contract.input",
             )
     sizes: dict[str, int] = {}
     for name, array in inputs.items():
@@ -90,32 +92,47 @@ def _check_one(info: TensorInfo, array: Array, sizes: dict[str, int]) -> None:
     if not isinstance(array, np.ndarray):
         kind = f"{type(array).__module__}.{type(array).__name__}".removeprefix("builtins.")
         hint = f"pass np.asarray(value, np.{info.dtype})"
-        raise ContractError(f"expected a numpy array, got {kind}", where=where, hint=hint)
+        raise ContractError(
+            f"expected a numpy array, got {kind}", where=where, hint=hint, code="contract.input"
+        )
     wanted = "(" + ", ".join(map(str, info.shape)) + ")"
     if array.ndim != len(info.shape):
         raise ContractError(
             f"expected {len(info.shape)} dimensions {wanted}, got {array.ndim}: {array.shape}",
             where=where,
             hint="add or drop dimensions, e.g. `array[None, None]` puts batch and channel in front",
+            code="contract.input",
         )
     for axis, (dim, size) in enumerate(zip(info.shape, array.shape, strict=True)):
         expected = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
         if size == 0:
-            raise ContractError(f"dimension {axis} ({dim}) is empty", where=where, hint="pass at least one")
+            raise ContractError(
+                f"dimension {axis} ({dim}) is empty",
+                where=where,
+                hint="pass at least one",
+                code="contract.input",
+            )
         if size != expected:
             named = f"{dim} = {expected}, as in the inputs before it" if isinstance(dim, str) else str(dim)
             raise ContractError(
                 f"dimension {axis} must be {named}, got {size}: expected {wanted}, got {array.shape}",
                 where=where,
                 hint="compare the feature settings with `features` of the contract",
+                code="contract.input",
             )
     if array.dtype != np.dtype(info.dtype):
         raise ContractError(
-            f"expected {info.dtype}, got {array.dtype}", where=where, hint=f"pass `.astype(np.{info.dtype})`"
+            f"expected {info.dtype}, got {array.dtype}",
+            where=where,
+            hint=f"pass `.astype(np.{info.dtype})`",
+            code="contract.input",
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ContractError(
-            "it holds NaN or infinity", where=where, hint="check the sound or file that the input came from"
+            "it holds NaN or infinity",
+            where=where,
+            hint="check the sound or file that the input came from",
+            code="contract.input",
         )
 
 

@@ -71,15 +71,18 @@ class Home:
     @contextmanager
     def naming(self) -> Iterator[None]:
         """Make errors about files of an installed package name it, and say what its user can do."""
-        from kelly_core.contract import UPGRADE
-
         try:
             yield
         except ContractError as error:
             if self.entry is None:
                 raise
-            hint = UPGRADE if error.hint == UPGRADE else REINSTALL
-            raise ContractError(f"{self.package}: {error.message}", where=error.where, hint=hint) from error
+            newer = error.code == "contract.newer"
+            raise ContractError(
+                f"{self.package}: {error.message}",
+                where=error.where,
+                hint=error.hint if newer else REINSTALL,
+                code=error.code if newer else "contract.package",
+            ) from error
 
     def require_checkpoint(self, what: str) -> None:
         """Refuse what needs a checkpoint where an installed package has none.
@@ -95,6 +98,7 @@ class Home:
                 f"{what} needs the checkpoint, and {self.package} has none",
                 where=self.model_id,
                 hint="ask for a package made with `kelly package MODEL --with-checkpoint`, or train the model",
+                code="usage.no-checkpoint",
             )
 
 
@@ -185,7 +189,9 @@ def _folder(entry: Entry) -> Path:
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not folders:
         raise ContractError(
-            f"{entry.distribution} {entry.version}: its folder {entry.module!r} isn't there", hint=REINSTALL
+            f"{entry.distribution} {entry.version}: its folder {entry.module!r} isn't there",
+            hint=REINSTALL,
+            code="contract.package",
         )
     return Path(folders[0])
 

@@ -56,7 +56,10 @@ def score_of(midi: MidiFile) -> tuple[Score, NDArray[np.int64]]:
     pitched = np.flatnonzero(midi.notes["channel"] != DRUM_CHANNEL)
     if not len(pitched):
         raise DataError(
-            "holds no pitched notes", where=str(midi.path or "MIDI"), hint="drums alone can't be used"
+            "holds no pitched notes",
+            where=str(midi.path or "MIDI"),
+            hint="drums alone can't be used",
+            code="data.midi",
         )
     onset = np.asarray(midi.beats(midi.notes["onset_tick"][pitched]), np.float64)
     order = pitched[np.lexsort((midi.notes["pitch"][pitched], np.round(onset, 4)))]
@@ -119,6 +122,7 @@ def humanise(
             "this model plays along: it needs the performer's notes, which a flat file doesn't have",
             where=engine.model_id,
             hint="train one with `--set input=notes`, or use kelly_dynamics.live.Live",
+            code="usage.other-input",
         )
     if not 0.0 <= amount <= 1.0 or variation < 0:
         raise UserError("amount must be 0 to 1, variation at least 0", where="humanise", hint="try amount 0.8")

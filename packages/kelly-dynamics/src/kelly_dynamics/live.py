@@ -38,7 +38,9 @@ class Live:
     def __init__(self, engine: Engine, score: Score) -> None:
         if engine.contract.features.get("input") != "causal":
             raise UserError(
-                "this model doesn't know the performance so far", hint="train one with `--set input=causal`"
+                "this model doesn't know the performance so far",
+                hint="train one with `--set input=causal`",
+                code="usage.other-input",
             )
         self._engine = engine
         self._known = known(score)

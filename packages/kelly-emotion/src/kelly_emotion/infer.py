@@ -58,7 +58,12 @@ def infer_file(engine: Engine, path: Path, hop: float | None = None) -> FilePred
     seconds = len(samples) / config.sample_rate
     mel = np.ascontiguousarray(front_end(samples).T)  # (frames, n_mels)
     if mel.max() <= FLOOR_DB:
-        raise DataError("it holds nothing but digital silence", where=str(path), hint="check the recording")
+        raise DataError(
+            "it holds nothing but digital silence",
+            where=str(path),
+            hint="check the recording",
+            code="data.sound",
+        )
     window = contract.window["frames"]
     starts = evaluation_starts(speech_region(mel), window, contract.window["hop_frames"])
     whole = _normalised(_log_probabilities(engine, mel, starts, window).mean(axis=0))
@@ -110,12 +115,14 @@ def _mel_config(contract: Contract) -> MelConfig:
             f"its contract does not describe the log-mel front end (missing: {', '.join(missing) or 'window'})",
             where=f"contract of {contract.model_id!r}",
             hint="export the model again",
+            code="contract.other-version",
         )
     if features["version"] != FEATURE_VERSION:
         raise ContractError(
             f"it was trained on features {features['version']!r}; this kelly-core computes {FEATURE_VERSION!r}",
             where=f"contract of {contract.model_id!r}",
             hint="train it again, or install the kelly-core it was trained with",
+            code="contract.other-version",
         )
     return MelConfig(**{name: features[name] for name in names})
 

@@ -109,5 +109,6 @@ def map_labels(
             where=where,
             hint=f"say what each means in the config, e.g. labels: {{synonyms: {{{example}: neutral}}}}, "
             "or take those files out",
+            code="data.label",
         )
     return result

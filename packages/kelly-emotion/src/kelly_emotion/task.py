@@ -223,6 +223,7 @@ class EmotionTask(Task[EmotionConfig]):
                 "streaming passes state from call to call, and so would its front end have to",
                 where="architecture_type",
                 hint="export the network alone, e.g. onnx; `--code cpp` writes the front end for streams",
+                code="format.state",
             )
         return waveform_view(self.mel_config, self.config.input_size, model)
 

@@ -73,7 +73,10 @@ def check(path: Path) -> None:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ParityError(
-            f"not valid ONNX: {reason}", where=str(path), hint="the file is damaged; export the model again"
+            f"not valid ONNX: {reason}",
+            where=str(path),
+            hint="the file is damaged; export the model again",
+            code="parity.exporter",
         ) from error
     outside = [t.name for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
     if outside:
@@ -81,6 +84,7 @@ def check(path: Path) -> None:
             f"weights lie outside the file: {', '.join(outside)}",
             where=str(path),
             hint="export the model again; Kelly's files hold their weights",
+            code="parity.exporter",
         )
 
 

@@ -50,6 +50,7 @@ def export(bundle: ExportBundle, path: Path) -> None:
                 f"its trace computes something else at {sizes}: {str(error).strip().splitlines()[0]}",
                 where=str(path),
                 hint="the network decides in Python by the size of its input; write it with tensor operations",
+                code="parity.exporter",
             ) from error
         metadata = json.dumps(dict(bundle.metadata), ensure_ascii=False)
         torch.jit.save(traced, str(path), _extra_files={METADATA_FILE: metadata})

@@ -31,7 +31,9 @@ def verify_onnx_model(path: str | Path) -> ParityReport:
 
     path = Path(path)
     if not path.is_file():
-        raise ContractError("there is no such file", where=str(path), hint="check the name")
+        raise ContractError(
+            "there is no such file", where=str(path), hint="check the name", code="contract.no-file"
+        )
     check(path)
     contract = Contract.load(path.with_suffix(".contract.json"))
     return check_golden(path, contract, BUILTIN["onnx"]).require()

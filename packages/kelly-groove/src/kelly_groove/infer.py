@@ -84,6 +84,7 @@ def remember(engine: Engine, part: Performance, controls: tuple[int, int]) -> Ar
             "this model was trained on what is written and can't follow a drummer",
             where="--like",
             hint="train one that can: kelly train groove --set input=live",
+            code="usage.other-input",
         )
     played = part.played()
     state: Arrays = {}
@@ -131,4 +132,5 @@ def _check_kind(engine: Engine) -> None:
             "it isn't a model of drum parts",
             where=f"contract of {engine.contract.model_id!r}",
             hint="train one: kelly train groove --data demo",
+            code="contract.other-version",
         )

@@ -225,6 +225,7 @@ def _check_kind(engine: Engine) -> None:
             "it isn't a model of chords, or one of an older version",
             where=f"contract of {contract.model_id!r}",
             hint="train one: kelly train harmony --data demo",
+            code="contract.other-version",
         )
 
 

@@ -207,4 +207,5 @@ def check_kind(engine: Engine) -> None:
             "it isn't a model of melodies",
             where=f"contract of {engine.contract.model_id!r}",
             hint="train one: kelly train melody --data demo",
+            code="contract.other-version",
         )

@@ -44,6 +44,7 @@ def load(folder: Path, origin: Origin, model_class: str, processor_class: str) -
             f"the weights can't be opened: {shortly(error)}",
             where=str(folder),
             hint=f"the files are damaged or don't belong together; fetch {origin.repo} again",
+            code="checkpoint.damaged",
         ) from error
     # The library fills what a file lacks with random numbers and goes on.
     names = {name for name, _ in model.named_parameters()}
@@ -53,6 +54,7 @@ def load(folder: Path, origin: Origin, model_class: str, processor_class: str) -
             f"the weights lack {len(lacking)} of {len(names)} tensors, the first: {lacking[0]!r}",
             where=str(folder),
             hint=f"the files don't belong together; fetch {origin.repo} again",
+            code="checkpoint.damaged",
         )
     return model.eval().requires_grad_(False), processor
 
@@ -77,16 +79,23 @@ def _check(folder: Path, origin: Origin) -> None:
     """Refuse a folder by its files' names and its `config.json`, before the library is imported."""
     hint = f"name the folder of {origin.repo}, or another {origin.model_type} model as the hub has it"
     if not folder.is_dir():
-        raise CheckpointError("there is no such folder of weights", where=str(folder), hint=hint)
+        raise CheckpointError(
+            "there is no such folder of weights", where=str(folder), hint=hint, code="checkpoint.weights"
+        )
     lacking = missing_files(folder)
     if lacking:
-        raise CheckpointError(f"the folder has no {', no '.join(lacking)}", where=str(folder), hint=hint)
+        raise CheckpointError(
+            f"the folder has no {', no '.join(lacking)}",
+            where=str(folder),
+            hint=hint,
+            code="checkpoint.weights",
+        )
     path = folder / "config.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         what = f"it isn't the configuration of a model ({type(error).__name__}: {shortly(error)})"
-        raise CheckpointError(what, where=str(path), hint=hint) from None
+        raise CheckpointError(what, where=str(path), hint=hint, code="checkpoint.weights") from None
     if found != origin.model_type:
         what = f"it is of a {found!r} model, not {origin.model_type!r}"
-        raise CheckpointError(what, where=str(path), hint=hint)
+        raise CheckpointError(what, where=str(path), hint=hint, code="checkpoint.weights")

@@ -82,4 +82,4 @@ def require_libraries(origin: Origin) -> None:
     missing = [name for name in MODULES if find_spec(name) is None]
     if missing:
         what = f"{origin.name} needs {' and '.join(missing)}, not installed here"
-        raise MissingExtraError(what, hint=INSTALL)
+        raise MissingExtraError(what, hint=INSTALL, code="missing-extra.pretrained")

@@ -225,7 +225,10 @@ def _show_sounds(
 def _check_target(path: Path | None) -> None:
     if path is not None and path.suffix != ".npy":
         raise UserError(
-            "embeddings are written as a NumPy array", where=str(path), hint="give a name that ends with .npy"
+            "embeddings are written as a NumPy array",
+            where=str(path),
+            hint="give a name that ends with .npy",
+            code="usage.output",
         )
 
 
@@ -247,5 +250,6 @@ def _write(path: Path, files: Sequence[Path], sounds: Sequence[Sound], dims: int
             f"the embeddings can't be written: {error.strerror or error}",
             where=str(path),
             hint="check the folder's permissions and the free space",
+            code="usage.output",
         ) from None
     console.note(f"wrote {path}: {len(rows)} rows of {dims}, in the order of the files")

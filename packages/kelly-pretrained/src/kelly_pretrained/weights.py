@@ -54,6 +54,7 @@ def find_weights(
         hint=f"fetch them, about {origin.megabytes} MB: `kelly predict {origin.name} FILE --download`, or "
         f"`hf download {origin.repo} --exclude '*.h5' --exclude '*.msgpack' --local-dir '{local}'`; or "
         "name a folder that has them: --weights DIR",
+        code="checkpoint.weights",
     )
 
 
@@ -104,10 +105,13 @@ def fetch(origin: Origin) -> Path:
             where=f"weights of {origin.name}",
             hint="check the network, then run the command again: it goes on where it stopped; or bring the "
             "folder from another machine and name it by --weights",
+            code="checkpoint.download",
         ) from error
     lacking = missing_files(folder)
     if lacking:
-        raise CheckpointError(f"{origin.repo} has no {', no '.join(lacking)}", where=str(folder))
+        raise CheckpointError(
+            f"{origin.repo} has no {', no '.join(lacking)}", where=str(folder), code="checkpoint.download"
+        )
     return folder
 
 

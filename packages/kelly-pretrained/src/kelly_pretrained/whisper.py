@@ -214,5 +214,6 @@ def open_weights(folder: Path) -> Whisper:
             "generation_config.json is missing or says nothing of times",
             where=str(folder),
             hint=f"fetch {WHISPER_TINY.repo} again, with all of its files",
+            code="checkpoint.damaged",
         )
     return Whisper(model, processor)

@@ -38,7 +38,12 @@ def new_plugin(name: str, kind: str, to: Path) -> Path:
     _check_name(name, kind)
     target = to.expanduser().absolute() / f"kelly-{name}"
     if target.exists():
-        raise UserError("is there already", where=str(target), hint="choose another name, or another --to")
+        raise UserError(
+            "is there already",
+            where=str(target),
+            hint="choose another name, or another --to",
+            code="usage.output",
+        )
     values = _values(name, kind)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +54,10 @@ def new_plugin(name: str, kind: str, to: Path) -> Path:
             part.replace(target)
     except OSError as error:
         raise UserError(
-            f"can't be written ({error.strerror})", where=str(target), hint="choose another folder with --to"
+            f"can't be written ({error.strerror})",
+            where=str(target),
+            hint="choose another folder with --to",
+            code="usage.output",
         ) from None
     return target
 
@@ -60,9 +68,15 @@ def _check_name(name: str, kind: str) -> None:
             f"{name!r} can't be a plugin's name",
             where="NAME",
             hint=f"lower-case letters, digits and single hyphens, at most {LONGEST}: key-finder",
+            code="usage.plugin-name",
         )
     if name in _TAKEN or keyword.iskeyword(name) or name.startswith("kelly-"):
-        raise UserError(f"the name {name!r} is taken", where="NAME", hint="leave out kelly-, or add a word")
+        raise UserError(
+            f"the name {name!r} is taken",
+            where="NAME",
+            hint="leave out kelly-, or add a word",
+            code="usage.plugin-name",
+        )
     wanted = {(kind, name), ("dataset", f"{name}-demo")}
     owners = [e for e in read_catalog() if (e.kind, e.name) in wanted or e.distribution == f"kelly-{name}"]
     if owners:
@@ -71,6 +85,7 @@ def _check_name(name: str, kind: str) -> None:
             f"{owner.distribution} {owner.version} already brings a {owner.kind} {owner.name!r}",
             where="NAME",
             hint="choose another name: two plugins of one name are ambiguous",
+            code="usage.plugin-name",
         )
 
 

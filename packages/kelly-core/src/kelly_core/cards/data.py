@@ -149,8 +149,12 @@ def load_card_data(folder: Path) -> CardData:
     try:
         return TypeAdapter(CardData).validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise RegistryError("this run left no data for a card", where=str(path), hint=hint) from None
+        raise RegistryError(
+            "this run left no data for a card", where=str(path), hint=hint, code="registry.no-run"
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "file"
-        raise RegistryError(f"damaged: {place}: {first['msg']}", where=str(path), hint=hint) from None
+        raise RegistryError(
+            f"damaged: {place}: {first['msg']}", where=str(path), hint=hint, code="registry.no-run"
+        ) from None

@@ -104,9 +104,11 @@ def refusal(module: nn.Module, hint: str) -> FormatError:
     carried = {*_MAKERS, *_PLAIN, *_NOTHING, "Conv2d", "BatchNorm2d", "Sequential", "ModuleList"}
     for name, layer in module.named_modules():
         if type(layer).__module__.startswith("torch.nn.") and type(layer).__name__ not in carried:
-            return FormatError(_reason(name, layer, ""), hint=hint)
+            return FormatError(_reason(name, layer, ""), hint=hint, code="format.layer")
     return FormatError(
-        f"{type(module).__name__} isn't a chain of layers that is computed frame by frame", hint=hint
+        f"{type(module).__name__} isn't a chain of layers that is computed frame by frame",
+        hint=hint,
+        code="format.layer",
     )
 
 
@@ -184,7 +186,7 @@ def _odd_activation(module: Any) -> bool:
 
 
 def _refused(site: _Site, detail: str) -> FormatError:
-    return FormatError(_reason(site.name, site.module, detail))
+    return FormatError(_reason(site.name, site.module, detail), code="format.layer")
 
 
 def _reason(name: str, module: nn.Module, detail: str) -> str:

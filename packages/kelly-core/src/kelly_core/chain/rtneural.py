@@ -71,7 +71,9 @@ def parse(text: str) -> list[Layer]:
         raise
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ContractError(
-            f"not RTNeural JSON: {type(error).__name__}: {error}", hint="export the model again"
+            f"not RTNeural JSON: {type(error).__name__}: {error}",
+            hint="export the model again",
+            code="contract.unusable",
         ) from error
     return layers
 
@@ -82,12 +84,18 @@ def _all_layers(document: Json) -> list[Layer]:
     for at, entry in enumerate(document["layers"]):
         kind = entry["type"]
         if kind != "activation" and kind not in _READERS:
-            raise ContractError(f"layer {at} is of the unknown type {kind!r}", hint="export the model again")
+            raise ContractError(
+                f"layer {at} is of the unknown type {kind!r}",
+                hint="export the model again",
+                code="contract.unusable",
+            )
         found = [_READERS[kind](entry)] if kind != "activation" else []
         outputs = int(np.prod(entry["shape"][2:]))
         if entry["activation"] and kind in ("activation", "dense", "conv1d", "conv2d"):
             if entry["activation"] not in ACTIVATIONS:
-                raise ContractError(_no_activation(entry["activation"]), hint="export the model again")
+                raise ContractError(
+                    _no_activation(entry["activation"]), hint="export the model again", code="contract.unusable"
+                )
             found.append(Activation(entry["activation"], outputs))
         for layer in found:
             if layer.inputs != size or layer.outputs != outputs:
@@ -95,6 +103,7 @@ def _all_layers(document: Json) -> list[Layer]:
                     f"layer {at} ({kind}) makes {layer.outputs} numbers of {layer.inputs}; its shape says "
                     f"{outputs} of {size}",
                     hint="export the model again",
+                    code="contract.unusable",
                 )
             size = outputs
         layers += found
@@ -104,7 +113,7 @@ def _all_layers(document: Json) -> list[Layer]:
 def _known(name: str) -> str:
     if name not in ACTIVATIONS:
         # RTNeural's loader skips it without a word.
-        raise FormatError(_no_activation(name), hint="use another")
+        raise FormatError(_no_activation(name), hint="use another", code="format.layer")
     return name
 
 
@@ -142,7 +151,11 @@ def _written(layer: Layer) -> Json:
             entry["activation"] = _known(layer.name)
             weights = []
         case _:
-            raise FormatError(f"the format has no layer {layer.kind!r}", hint="report this to the exporter")
+            raise FormatError(
+                f"the format has no layer {layer.kind!r}",
+                hint="report this to the exporter",
+                code="format.layer",
+            )
     return {**entry, "weights": [_lists(array) for array in weights]}
 
 

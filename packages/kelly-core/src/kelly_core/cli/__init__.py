@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kelly_core.errors import KellyError
 
 
 def main() -> None:
@@ -33,43 +37,46 @@ def run(args: list[str]) -> int:
     """
     from kelly_core.errors import KellyError
 
-    debug = False
+    debug = as_json = False
     try:
         from kelly_core.cli import app
 
-        debug = app.wants_debug(args)
+        debug, as_json = app.wants("--debug", args), app.wants("--json", args)
         app.build().main(args=args, prog_name="kelly")
     except SystemExit as stop:
         return _exit_code(stop.code)
     except KellyError as error:
-        return _report(error, debug=debug)
+        return _report(error, debug=debug, as_json=as_json)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:  # noqa: BLE001 - the last fence before the user
-        return _report_internal(error, debug=debug)
+        return _report_internal(error, debug=debug, as_json=as_json)
     return 0
 
 
-def _report(error: Exception, *, debug: bool) -> int:
+def _report(error: KellyError, *, debug: bool, as_json: bool) -> int:
     from kelly_core.cli import console
 
     if debug:
         console.show_traceback(error)
     console.show_error(error)
-    return int(getattr(error, "exit_code", 1))
+    if as_json and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one speaks
+        console.print_json({"error": error.as_dict()})
+    return error.exit_code
 
 
-def _report_internal(error: Exception, *, debug: bool) -> int:
+def _report_internal(error: Exception, *, debug: bool, as_json: bool) -> int:
     from kelly_core.cli import console
+    from kelly_core.errors import KellyError
 
     if debug:
         console.show_traceback(error)
     said = " ".join(str(error).split())
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     advice = "" if debug else " (run again with --debug for the traceback)"
-    console.fail(f"internal error: {what}{advice}")
-    return 1
+    internal = KellyError(f"internal error: {what}{advice}", code="internal")
+    return _report(internal, debug=False, as_json=as_json)
 
 
 def _exit_code(code: object) -> int:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "uninstall": ("kelly_core.cli.uninstall", "Remove packages of plugins."),
     "upgrade": ("kelly_core.cli.upgrade", "Bring Kelly's packages up to date."),
     "plugin": ("kelly_core.cli.plugin", "Write a new plugin package, or check an installed one."),
+    "explain": ("kelly_core.cli.explain", "Say what an error's code means, and what to do."),
 }
 """Command name -> (module with `command` or `app`, help line). Help is shown without importing the module."""
 
@@ -40,6 +41,7 @@ Examples:
   kelly doctor                             what works on this machine
   kelly train emotion --data demo          train on the built-in synthetic set
   kelly predict emotion clip.wav           run the trained model
+  kelly explain data.label                 what that code of an error means
 """
 
 
@@ -65,7 +67,7 @@ class LazyGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Accept `--debug` after the command too, where people add it."""
-        if wants_debug(args):
+        if wants("--debug", args):
             args = ["--debug", *without_debug(args)]
         return super().parse_args(ctx, args)
 
@@ -111,9 +113,9 @@ def load(name: str) -> Any:
     return lighten(loaded)
 
 
-def wants_debug(args: list[str]) -> bool:
-    """Whether `--debug` stands anywhere before a `--`."""
-    return "--debug" in (args[: args.index("--")] if "--" in args else args)
+def wants(flag: str, args: list[str]) -> bool:
+    """Whether a flag such as `--debug` stands anywhere before a `--`."""
+    return flag in (args[: args.index("--")] if "--" in args else args)
 
 
 def without_debug(args: list[str]) -> list[str]:

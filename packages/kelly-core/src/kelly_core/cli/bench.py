@@ -78,13 +78,12 @@ def command(
     if picture is not None:
         draw(measured, picture, found)
         console.note(f"wrote {picture}")
+    rows = [] if against is None else compared(report, against)
     if json:
         console.print_json(report)
     else:
         _show(measured, found)
-    if against is not None:
-        rows = compared(report, against)
-        if not json:
+        if against is not None:
             console.say()
             console.table(("model", "runtime", "call", "p50 ms", "p99 ms"), rows)
     for times in measured:
@@ -94,7 +93,10 @@ def command(
             )
     misses = [line for times in measured for line in times.misses()]
     for line in misses:
-        (console.fail if gate else console.warn)(line)
+        if gate:
+            console.fail(line, "failure.budget")
+        else:
+            console.warn(line)
     if gate and misses:
         raise typer.Exit(1)
 
@@ -112,6 +114,7 @@ def _homes(host: PluginHost, place: Workspace, names: list[str]) -> dict[Home, s
             "there is no exported model",
             where=str(place.models),
             hint="train and export one: `kelly train emotion --data demo --export-onnx`",
+            code="usage.no-export",
         )
     return {home: _short(host, home.model_id) for home in found}
 

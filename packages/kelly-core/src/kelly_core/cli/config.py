@@ -138,12 +138,15 @@ def _deliver(text: str, output: Path | None, *, force: bool) -> None:
     from kelly_core.errors import UserError
 
     if output.is_dir():
-        raise UserError("this is a folder", where=str(output), hint="give a file name to --output")
+        raise UserError(
+            "this is a folder", where=str(output), hint="give a file name to --output", code="usage.output"
+        )
     if output.exists() and not force:
         raise UserError(
             "the file exists already",
             where=str(output),
             hint="choose another name, or add --force to replace it",
+            code="usage.output",
         )
     try:
         atomic.write_text(output, text)
@@ -152,6 +155,7 @@ def _deliver(text: str, output: Path | None, *, force: bool) -> None:
             f"the file can't be written: {error.strerror or error}",
             where=str(output),
             hint="check the folder's permissions and the free space",
+            code="usage.output",
         ) from error
     console.note(f"wrote {output}")
 

@@ -64,6 +64,7 @@ def require_training() -> None:
         raise MissingExtraError(
             f"training needs {' and '.join(missing)}, not installed here",
             hint="install the extra: `pip install 'kelly-core[train]'` (or `kelly-emotion[train]`)",
+            code="missing-extra.training",
         )
 
 
@@ -87,17 +88,14 @@ def warn(message: str) -> None:
     sys.stderr.write(f"{paint('warning:', 'yellow', sys.stderr)} {message}\n")
 
 
-def fail(message: str) -> None:
-    """Print an error line on stderr."""
-    sys.stderr.write(f"{paint('error:', 'red', sys.stderr)} {message}\n")
+def fail(message: str, code: str) -> None:
+    """Print an error line on stderr, with the code by which `kelly explain` knows it."""
+    sys.stderr.write(f"{paint(f'error[{code}]:', 'red', sys.stderr)} {message}\n")
 
 
-def show_error(error: Exception) -> None:
-    """Print an error with its place and next step on stderr."""
-    if not isinstance(error, KellyError):
-        fail(str(error))
-        return
-    fail(error.message)
+def show_error(error: KellyError) -> None:
+    """Print an error with its code, place and next step on stderr."""
+    fail(error.message, error.code)
     if error.where:
         note(f"  at {error.where}")
     if error.hint:

@@ -42,7 +42,12 @@ def get(
         hint = "it is made on the spot: --data demo" if spec.builtin else "give its folder: --data PATH"
         raise UserError(f"dataset {name!r} has no archive to download", where="kelly data get", hint=hint)
     if archive is not None and not archive.is_file():
-        raise UserError("there is no such file", where=str(archive), hint="check the path after --from")
+        raise UserError(
+            "there is no such file",
+            where=str(archive),
+            hint="check the path after --from",
+            code="usage.no-file",
+        )
     root = place.data_root()
     target = to or root / "raw" / host.model(spec.models[0]).data_folder
     with console.progress() as bar:

@@ -132,7 +132,9 @@ def _run_protocol(
     if name not in protocols:
         known = ", ".join(protocols) or "none"
         raise UserError(
-            f"{spec.name!r} has no protocol {name!r} (known: {known})", hint="`--protocol list` shows them"
+            f"{spec.name!r} has no protocol {name!r} (known: {known})",
+            hint="`--protocol list` shows them",
+            code="usage.protocol",
         )
     request = Request(spec.name, data, protocols[name].dataset, config, sets)
     with console.progress() as progress:

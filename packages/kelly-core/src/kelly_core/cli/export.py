@@ -93,13 +93,16 @@ def command(
 
 def _usual(host: PluginHost, spec: ModelSpec) -> str:
     """The first format that carries the model and can be written here."""
-    from kelly_core.errors import UserError
+    from kelly_core.errors import MissingExtraError
     from kelly_core.pipeline.export import supported_formats
 
     found = supported_formats(spec, host)
     if not found:
-        raise UserError(
-            f"no installed format carries {spec.name!r}", where="--format", hint="pip install kelly-export"
+        raise MissingExtraError(
+            f"no installed format carries {spec.name!r}",
+            where="--format",
+            hint="pip install kelly-export",
+            code="missing-extra.exporter",
         )
     return found[0]
 

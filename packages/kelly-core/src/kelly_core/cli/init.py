@@ -58,6 +58,7 @@ def command(
             f"the workspace can't be made: {error.strerror or error}",
             where=str(place.root),
             hint="check path and permissions",
+            code="usage.output",
         ) from None
     if as_json:
         console.print_json({"workspace": str(place.root), "made": made})

@@ -132,7 +132,7 @@ def _show(
     if not shown:
         console.say("nothing of Kelly's changed")
     for check in checks:
-        console.fail(f"{check.name}: {check.message}")
+        console.fail(f"{check.name}: {check.message}", "plugin.broken")
         console.note(f"  {console.paint('->', 'cyan')} {check.hint}")
 
 

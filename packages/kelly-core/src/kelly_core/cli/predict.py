@@ -93,11 +93,18 @@ def find_inputs(paths: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if not path.exists():
-            raise UserError("there is no such file or folder", where=str(path), hint="check the name")
+            raise UserError(
+                "there is no such file or folder", where=str(path), hint="check the name", code="usage.no-file"
+            )
         below = sorted(map(Path, find_files(path, suffixes))) if path.is_dir() else [path]
         if not below:
             wanted = ", ".join(sorted(suffixes))
-            raise UserError(f"the folder holds no {wanted} file", where=str(path), hint="give another folder")
+            raise UserError(
+                f"the folder holds no {wanted} file",
+                where=str(path),
+                hint="give another folder",
+                code="usage.no-file",
+            )
         found += below
     return list(dict.fromkeys(found))
 
@@ -144,7 +151,7 @@ def tell(
         typer.Exit: With 2 when any file failed.
     """
     if as_json:
-        errors = [{"file": str(path), "error": e.message, "hint": e.hint} for path, e in failed]
+        errors = [{"file": str(path), "code": e.code, "error": e.message, "hint": e.hint} for path, e in failed]
         console.print_json({**(about or {}), "predictions": list(records), "errors": errors})
     else:
         if records:

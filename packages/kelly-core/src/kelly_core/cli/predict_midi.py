@@ -99,11 +99,15 @@ def find_targets(files: Sequence[Path], output: Path | None, word: str) -> list[
                 "the result is a MIDI file",
                 where=str(output),
                 hint=f"call it {output.with_suffix('.mid').name}, or give a folder that exists",
+                code="usage.output",
             )
         targets = [output]
     elif output.is_file():
         raise UserError(
-            f"{len(files)} files can't be written into one", where=str(output), hint="give a folder: -o FOLDER"
+            f"{len(files)} files can't be written into one",
+            where=str(output),
+            hint="give a folder: -o FOLDER",
+            code="usage.output",
         )
     else:
         targets = [output / f"{file.stem}.mid" for file in files]
@@ -111,11 +115,17 @@ def find_targets(files: Sequence[Path], output: Path | None, word: str) -> list[
     for target in targets:
         if target.resolve() in inputs:
             raise UserError(
-                "the result would replace an input", where=str(target), hint="give another --output"
+                "the result would replace an input",
+                where=str(target),
+                hint="give another --output",
+                code="usage.output",
             )
         if targets.count(target) > 1:
             raise UserError(
-                "two inputs would be written there", where=str(target), hint="do them one folder at a time"
+                "two inputs would be written there",
+                where=str(target),
+                hint="do them one folder at a time",
+                code="usage.output",
             )
     return targets
 

@@ -83,8 +83,10 @@ def validate(as_json: Json = False) -> None:
         console.print_json({"valid": in_order(faults), "faults": [asdict(fault) for fault in faults]})
     else:
         for fault in faults:
-            speak = console.fail if fault.severity == "error" else console.warn
-            speak(f"{fault.where}: {fault}")
+            if fault.severity == "error":
+                console.fail(f"{fault.where}: {fault}", "registry.invalid")
+            else:
+                console.warn(f"{fault.where}: {fault}")
             console.note(f"  -> {fault.hint}")
         if in_order(faults):
             console.say(f"{path} is valid")
@@ -158,7 +160,9 @@ def card(
     entry = find(load(workspace.registry), model)
     if entry.run_id is None:
         raise RegistryError(
-            f"model {entry.id!r} has no run, so there is nothing to describe", hint="train it first"
+            f"model {entry.id!r} has no run, so there is nothing to describe",
+            hint="train it first",
+            code="registry.no-run",
         )
     console.say(_write_card(workspace, entry))
 

@@ -118,9 +118,12 @@ def _model_name(model: str | None, config: Path | None) -> str:
             "it names no model",
             where=str(config),
             hint="add `model_id:` or name the model: `kelly train MODEL`",
+            code="usage.no-model",
         )
     raise UserError(
-        "no model was named", hint="name one: `kelly train emotion`; `kelly list` shows what is installed"
+        "no model was named",
+        hint="name one: `kelly train emotion`; `kelly list` shows what is installed",
+        code="usage.no-model",
     )
 
 

@@ -144,7 +144,9 @@ def workspace_file(folder: Path, names: Sequence[str]) -> Path | None:
     if len(found) > 1:
         files = " and ".join(shown(path) for path in found)
         raise ConfigError(
-            f"the model has two configurations: {files}", hint="keep one, or choose with --config"
+            f"the model has two configurations: {files}",
+            hint="keep one, or choose with --config",
+            code="config.two-files",
         )
     return found[0] if found else None
 
@@ -181,6 +183,7 @@ def _from_set(given: str) -> _Layer:
             f"{given!r} isn't of the form KEY=VALUE",
             where="--set",
             hint="e.g. `--set optimizer.weight_decay=0.1` or `--set 'hidden_layers=[128, 64]'`",
+            code="config.set",
         )
     path = tuple(key.split("."))
     try:
@@ -190,6 +193,7 @@ def _from_set(given: str) -> _Layer:
             f"{text!r} can't be used as the value of {key!r}: {error.message}",
             where="--set",
             hint=f"put text with special characters in quotes: --set {key}='\"...\"'",
+            code="config.set",
         ) from error
     return _Layer(_nested(path, value), {path: "--set"}, {path: written})
 
@@ -213,6 +217,7 @@ def _check_model_id(model_id: str, layers: Sequence[_Layer]) -> None:
             _nearest(layer.where, ("model_id",)),
             "model_id",
             f"this configures {layer.values['model_id']!r}, but the model asked for is {model_id!r}",
+            "config.other-model",
         )
         for layer in layers
         if model_id and layer.values.get("model_id", model_id) != model_id

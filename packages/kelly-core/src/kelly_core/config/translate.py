@@ -52,7 +52,8 @@ def translate(
             key = ", ".join(dotted(name) for name in keys) or dotted(path)
             flaws[(*path, text)] = Flaw(place, key, text)
         elif path not in flaws:
-            flaws[path] = Flaw(where(path), dotted(path), _explain(detail, path, root, synonyms))
+            code = "config.unknown-key" if detail["type"] == "extra_forbidden" else "config.value"
+            flaws[path] = Flaw(where(path), dotted(path), _explain(detail, path, root, synonyms), code)
     return sorted(flaws.values(), key=_reading_order)
 
 

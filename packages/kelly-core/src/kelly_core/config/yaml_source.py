@@ -92,14 +92,22 @@ def load_yaml(path: Path, environ: Mapping[str, str] = os.environ) -> YamlSource
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it isn't UTF-8 text"
         raise ConfigError(
-            f"the configuration can't be read: {reason}", where=name, hint="check the path given to --config"
+            f"the configuration can't be read: {reason}",
+            where=name,
+            hint="check the path given to --config",
+            code="config.file",
         ) from error
     values, positions = _parse(text, name, environ)
     if values is None:
         return YamlSource(name, {}, {})
     if not isinstance(values, dict):
         kind = "a list" if isinstance(values, list) else f"only {values!r}"
-        raise ConfigError(f"expected `key: value` lines, found {kind}", where=name, hint="e.g. `epochs: 100`")
+        raise ConfigError(
+            f"expected `key: value` lines, found {kind}",
+            where=name,
+            hint="e.g. `epochs: 100`",
+            code="config.yaml",
+        )
     return YamlSource(name, values, positions)
 
 
@@ -142,16 +150,19 @@ def _parse(text: str, name: str, environ: Mapping[str, str]) -> tuple[Any, dict[
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(f"not valid YAML: {what}", where=place, hint=_syntax_hint(text, mark)) from error
+        raise ConfigError(
+            f"not valid YAML: {what}", where=place, hint=_syntax_hint(text, mark), code="config.yaml"
+        ) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(
             f"the character U+{error.character:04X} isn't allowed in YAML",
             where=f"{name}:{line}",
             hint="remove it, or write it as an escape in double quotes",
+            code="config.yaml",
         ) from error
     except RecursionError as error:
-        raise ConfigError("the values are nested too deeply", where=name) from error
+        raise ConfigError("the values are nested too deeply", where=name, code="config.yaml") from error
     if builder.flaws:
         refuse(builder.flaws, hint=builder.hint)
     return value, builder.positions
@@ -181,7 +192,9 @@ class _Builder:
         self.count += 1
         if self.count > MAX_VALUES or id(node) in self.open_nodes:
             reason = "contains itself" if id(node) in self.open_nodes else f"has more than {MAX_VALUES} values"
-            raise ConfigError(f"the file {reason} through aliases (*name)", where=self._where(node))
+            raise ConfigError(
+                f"the file {reason} through aliases (*name)", where=self._where(node), code="config.yaml"
+            )
         mark = (at or node).start_mark
         self.positions[path] = Position(mark.line + 1, mark.column + 1)
         if isinstance(node, yaml.ScalarNode):
@@ -200,13 +213,13 @@ class _Builder:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.flaws.append(Flaw(self._where(key_node), dotted(path), "a key must be a single word"))
+                self._refuse(key_node, path, "a key must be a single word")
                 continue
             key = str(key_node.value)
             if key in result:
                 first = self.positions[(*path, key)].line
                 text = f"the key is there twice, first on line {first}"
-                self.flaws.append(Flaw(self._where(key_node), dotted((*path, key)), text))
+                self._refuse(key_node, (*path, key), text)
                 self.hint = self.hint or "keep one of the two"
                 continue
             result[key] = self.build(value_node, (*path, key), key_node)
@@ -228,7 +241,7 @@ class _Builder:
                 if kind in _SCALARS
                 else f"the tag {tag!r} isn't supported"
             )
-            self.flaws.append(Flaw(self._where(node), dotted(path), what))
+            self._refuse(node, path, what)
             return None
 
     def _expand(self, text: str, node: yaml.Node, path: KeyPath) -> str:
@@ -250,12 +263,15 @@ class _Builder:
         return _VARIABLE.sub(replace, text)
 
     def _variable_flaw(self, node: yaml.Node, path: KeyPath, text: str) -> None:
-        self.flaws.append(Flaw(self._where(node), dotted(path), text))
+        self._refuse(node, path, text, "config.variable")
         self.hint = self.hint or "set it, or give a default: ${VAR:-default}; write $${ for a plain ${"
 
     def _check_tag(self, node: yaml.Node, path: KeyPath, kind: str) -> None:
         if node.tag != _TAG + kind:
-            self.flaws.append(Flaw(self._where(node), dotted(path), f"the tag {node.tag!r} isn't supported"))
+            self._refuse(node, path, f"the tag {node.tag!r} isn't supported")
+
+    def _refuse(self, node: yaml.Node, path: KeyPath, text: str, code: str = "config.yaml") -> None:
+        self.flaws.append(Flaw(self._where(node), dotted(path), text, code))
 
     def _where(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"

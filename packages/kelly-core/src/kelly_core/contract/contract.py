@@ -142,7 +142,10 @@ class Contract(StrictModel):
             text = path.read_bytes()
         except FileNotFoundError:
             raise ContractError(
-                "there is no contract", where=str(path), hint="train and export the model first"
+                "there is no contract",
+                where=str(path),
+                hint="train and export the model first",
+                code="contract.missing",
             ) from None
         try:
             contract = cls.model_validate_json(text)
@@ -156,6 +159,7 @@ class Contract(StrictModel):
                 f"not a valid contract: {place}: {first['msg']}",
                 where=str(path),
                 hint="export the model again; a contract is generated, never edited",
+                code="contract.invalid",
             ) from None
 
 
@@ -194,6 +198,7 @@ def _refuse_newer(version: object, path: Path) -> None:
             f"the contract has version {version}, newer than what this Kelly reads ({CONTRACT_VERSION})",
             where=str(path),
             hint=UPGRADE,
+            code="contract.newer",
         )
 
 

@@ -99,14 +99,19 @@ def read_audio(path: str | Path, sample_rate: int = 16_000) -> NDArray[np.float3
         samples, rate = soundfile.read(name, dtype="float32", always_2d=True)  # (samples, channels)
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
         raise DataError(
-            f"stops decoding part way ({_reason(error)}); it is truncated or damaged", where=name, hint=_REPLACE
+            f"stops decoding part way ({_reason(error)}); it is truncated or damaged",
+            where=name,
+            hint=_REPLACE,
+            code="data.sound",
         ) from None
     if len(samples) < info.frames and info.format != "MP3":  # an MP3's length is an estimate
         raise _truncated(name, f"{len(samples)} of {info.frames} samples decode")
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     bad = len(mono) - int(np.count_nonzero(np.isfinite(mono)))
     if bad:
-        raise DataError(f"{bad} of {len(mono)} samples are NaN or infinite", where=name, hint=_REPLACE)
+        raise DataError(
+            f"{bad} of {len(mono)} samples are NaN or infinite", where=name, hint=_REPLACE, code="data.sound"
+        )
     if len(mono) < SHORTEST_S * rate:
         raise _too_short(name, len(mono) / rate)
     if rate != sample_rate:
@@ -131,9 +136,9 @@ _REPLACE = "replace or delete the file"
 
 def _check_header(name: str, info: AudioInfo) -> None:
     if info.sample_rate <= 0:
-        raise DataError("its header says 0 Hz", where=name, hint=_REPLACE)
+        raise DataError("its header says 0 Hz", where=name, hint=_REPLACE, code="data.sound")
     if info.frames == 0:
-        raise DataError("holds no samples", where=name, hint=_REPLACE)
+        raise DataError("holds no samples", where=name, hint=_REPLACE, code="data.sound")
     if info.seconds < SHORTEST_S and info.format != "MP3":
         raise _too_short(name, info.seconds)
     if info.seconds > LONGEST_S:
@@ -141,6 +146,7 @@ def _check_header(name: str, info: AudioInfo) -> None:
             f"lasts {info.seconds / 3600:.1f} h; at most 1 h is read",
             where=name,
             hint="cut it into shorter files",
+            code="data.sound",
         )
 
 
@@ -164,16 +170,26 @@ def _check_wav_length(name: str) -> None:
 def _cannot_open(name: str, error: Exception) -> DataError:
     path = Path(name)
     if path.is_dir():
-        return DataError("is a folder, not a sound file", where=name)
+        return DataError("is a folder, not a sound file", where=name, code="data.sound")
     try:
         with path.open("rb") as file:
             head = file.read(64)
     except FileNotFoundError:
-        return DataError("the file is missing", where=name, hint="check the path, or remove it from the list")
+        return DataError(
+            "the file is missing",
+            where=name,
+            hint="check the path, or remove it from the list",
+            code="data.sound",
+        )
     except OSError as refused:
-        return DataError(f"can't be read: {refused.strerror or refused}", where=name, hint="check permissions")
+        return DataError(
+            f"can't be read: {refused.strerror or refused}",
+            where=name,
+            hint="check permissions",
+            code="data.sound",
+        )
     message, hint = _undecodable(head, path.suffix.lower(), _reason(error))
-    return DataError(message, where=name, hint=hint)
+    return DataError(message, where=name, hint=hint, code="data.sound")
 
 
 def _undecodable(head: bytes, suffix: str, reason: str) -> tuple[str, str]:
@@ -199,7 +215,7 @@ def _reason(error: Exception) -> str:
 
 
 def _truncated(name: str, detail: str) -> DataError:
-    return DataError(f"is truncated: {detail}", where=name, hint="copy or download it again")
+    return DataError(f"is truncated: {detail}", where=name, hint="copy or download it again", code="data.sound")
 
 
 def _too_short(name: str, seconds: float) -> DataError:
@@ -207,4 +223,5 @@ def _too_short(name: str, seconds: float) -> DataError:
         f"lasts {1000 * seconds:.0f} ms; at least {1000 * SHORTEST_S:.0f} ms are needed",
         where=name,
         hint=_REPLACE,
+        code="data.sound",
     )

@@ -71,7 +71,10 @@ class Demo(Generic[Options]):
         if self.recognises(path):
             if not self.is_complete(path):
                 raise DataError(
-                    "isn't what was made there", where=str(path), hint="take --data demo, which makes it anew"
+                    "isn't what was made there",
+                    where=str(path),
+                    hint="take --data demo, which makes it anew",
+                    code="data.changed",
                 )
             return path
         root = path / self.folder(wanted)
@@ -85,6 +88,7 @@ class Demo(Generic[Options]):
                 f"demo data can't be written there ({error.strerror})",
                 where=str(path),
                 hint="choose a data root that can be written to, and has space: KELLY_DATA_ROOT or --workspace",
+                code="data.write",
             ) from error
         return root
 

@@ -77,9 +77,14 @@ def _given_folder(spec: ModelSpec, data: str) -> Path:
         hint = (
             "check the path; `--data demo` uses the built-in set" if spec.default_dataset else "check the path"
         )
-        raise DataError("there is no such folder", where=str(folder), hint=hint)
+        raise DataError("there is no such folder", where=str(folder), hint=hint, code="data.no-folder")
     if not folder.is_dir():
-        raise DataError("is a file", where=str(folder), hint=f"give the folder: --data {folder.parent}")
+        raise DataError(
+            "is a file",
+            where=str(folder),
+            hint=f"give the folder: --data {folder.parent}",
+            code="data.no-folder",
+        )
     raw = folder / "raw" / spec.data_folder  # somebody named the data root
     return raw if spec.data_folder and _has_files(raw) else folder
 
@@ -94,7 +99,9 @@ def _default_folder(host: PluginHost, spec: ModelSpec, dataset: DatasetSpec | No
     steps += [f"or fetch a public set: `kelly data get {name}`" for name in public]
     if spec.default_dataset and dataset is None:
         steps.append("or use the built-in set: --data demo")
-    raise DataError(f"there is no data for {spec.name!r} yet", where=str(folder), hint="; ".join(steps))
+    raise DataError(
+        f"there is no data for {spec.name!r} yet", where=str(folder), hint="; ".join(steps), code="data.none"
+    )
 
 
 def _has_files(folder: Path) -> bool:
@@ -114,12 +121,18 @@ def _recognise(host: PluginHost, spec: ModelSpec, folder: Path) -> DatasetSpec:
     if found:
         names = " and ".join(repr(one.name) for one in found)
         choices = " or ".join(f"--dataset {one.name}" for one in found)
-        raise DataError(f"{names} both know this layout", where=str(folder), hint=f"say which: {choices}")
+        raise DataError(
+            f"{names} both know this layout",
+            where=str(folder),
+            hint=f"say which: {choices}",
+            code="data.layout",
+        )
     layouts = "; ".join(f"{one.name}: {one.summary}" for one in known) or "none installed"
     raise DataError(
         f"no dataset plugin for {spec.name!r} knows this layout. Seen: {_seen(folder)}. Known: {layouts}",
         where=str(folder),
         hint="arrange the files in one of these ways, or force one with --dataset NAME",
+        code="data.layout",
     )
 
 

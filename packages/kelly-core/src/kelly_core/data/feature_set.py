@@ -79,7 +79,12 @@ def build_features(
         for result in follow:
             if result.array is None:
                 if strict:
-                    raise DataError(result.reason, where=result.path, hint="mend it, or leave strict_data off")
+                    raise DataError(
+                        result.reason,
+                        where=result.path,
+                        hint="mend it, or leave strict_data off",
+                        code="data.sound",
+                    )
                 reasons[result.path] = result.reason
                 contents.pop(result.path, None)
             else:

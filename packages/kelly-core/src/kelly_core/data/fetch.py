@@ -45,6 +45,7 @@ def fetch(archive: ArchiveSpec, folder: Path, progress: Progress) -> Path:
                 f"the download stopped: {reason}",
                 where=archive.url,
                 hint="run the same command to go on, or give a file you have: --from ARCHIVE",
+                code="data.download",
             ) from None
     try:
         check(part, archive)
@@ -67,6 +68,7 @@ def check(path: Path, archive: ArchiveSpec) -> str:
             f"has {size:,} bytes, {archive.filename} has {archive.size:,}",
             where=str(path),
             hint=f"delete it and download it again from {archive.url}",
+            code="data.checksum",
         )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -75,6 +77,7 @@ def check(path: Path, archive: ArchiveSpec) -> str:
             f"its SHA-256 is {found}, it should be {archive.sha256}",
             where=str(path),
             hint=f"delete it and download it again from {archive.url}",
+            code="data.checksum",
         )
     return found
 

@@ -25,6 +25,7 @@ def make_data_root(root: Path) -> list[Path]:
                     f"the folder can't be made: {error.strerror or error}",
                     where=str(folder),
                     hint="check the path, permissions, and that the disk is connected",
+                    code="data.write",
                 ) from None
             made.append(folder)
     return made
@@ -47,6 +48,7 @@ def link_data_root(link: Path, root: Path) -> bool:
             f"can't become a link to {root}: there is something else already",
             where=str(link),
             hint="move it away, or leave --link off and set KELLY_DATA_ROOT",
+            code="data.exists",
         )
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(root, target_is_directory=True)

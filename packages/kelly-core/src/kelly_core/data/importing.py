@@ -100,7 +100,7 @@ def import_folder(
     listed = read_metadata(found) if (found := find_metadata(source)) else None
     jobs, problems = _plan(source, target)
     if not jobs:
-        raise DataError("holds no sound files", where=str(source), hint="check the path")
+        raise DataError("holds no sound files", where=str(source), hint="check the path", code="data.empty")
     journal = _read_journal(target)
     todo = [job for job in jobs if not _is_done(job, journal, settings)]
     lengths: list[float] = []
@@ -120,6 +120,7 @@ def import_folder(
             f"the import can't write: {error.strerror or error}",
             where=str(target),
             hint="free some space or choose another target, then run the same command again to go on",
+            code="failure.write",
         ) from error
     if listed is not None:
         _write_metadata(listed, source, target)
@@ -155,7 +156,12 @@ def fit_length(samples: NDArray[np.float32], shortest: int, longest: int) -> NDA
 def _checked_folders(source: Path, target: Path) -> tuple[Path, Path]:
     source, target = source.expanduser().resolve(), target.expanduser().resolve()
     if not source.is_dir():
-        raise DataError("there is no such folder", where=str(source), hint="give the folder to import")
+        raise DataError(
+            "there is no such folder",
+            where=str(source),
+            hint="give the folder to import",
+            code="data.no-folder",
+        )
     if source.is_relative_to(target) or target.is_relative_to(source):
         raise DataError(
             f"source and target overlap: the target is {target}",
@@ -217,7 +223,7 @@ def _decode(path: Path, rate: int) -> NDArray[np.float32]:
             samples, _ = librosa.load(path, sr=rate, mono=True)
         except Exception as error:  # noqa: BLE001 - each decoder has errors of its own
             reason = f"needs ffmpeg and kelly-core[train] to be read ({type(error).__name__})"
-            raise DataError(reason, where=str(path)) from None
+            raise DataError(reason, where=str(path), code="data.sound") from None
         return np.asarray(samples, dtype=np.float32)
 
 

@@ -47,8 +47,14 @@ def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
             f"the folder can't be listed: {error.strerror}",
             where=str(folder),
             hint="check path and permissions",
+            code="data.unreadable",
         ) from None
     for entry in found:
         if not entry.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in entry.name):
-            raise DataError(f"the name {entry.name!r} isn't valid UTF-8", where=str(folder), hint="rename it")
+            raise DataError(
+                f"the name {entry.name!r} isn't valid UTF-8",
+                where=str(folder),
+                hint="rename it",
+                code="data.unreadable",
+            )
     return found

@@ -91,10 +91,13 @@ def read_metadata(path: Path, *, needed: Collection[str] = ("file", "label")) ->
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"is not UTF-8 text (byte {error.start})", where=str(path), hint="save it with encoding UTF-8"
+            f"is not UTF-8 text (byte {error.start})",
+            where=str(path),
+            hint="save it with encoding UTF-8",
+            code="data.metadata",
         ) from None
     except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}", where=str(path)) from None
+        raise DataError(f"can't be read: {error.strerror}", where=str(path), code="data.metadata") from None
     is_json = path.suffix.lower() == ".json"
     records = _json_records(text, path) if is_json else _csv_records(text, path, needed)
 
@@ -117,7 +120,10 @@ def _rows(
         for meaning in needed:
             if not found[meaning]:
                 raise DataError(
-                    f"has no {meaning}", where=place(line), hint=f"fill in {meaning!r}, or delete the row"
+                    f"has no {meaning}",
+                    where=place(line),
+                    hint=f"fill in {meaning!r}, or delete the row",
+                    code="data.metadata",
                 )
         target = _inside(root, found["file"], place, line)
         if (earlier := seen.setdefault(target, line)) != line:
@@ -125,6 +131,7 @@ def _rows(
                 f"names {found['file']!r}, which {place(earlier)} names already",
                 where=place(line),
                 hint="keep one of the two",
+                code="data.metadata",
             )
         has_speakers = has_speakers or bool(found["speaker"])
         rows.append(
@@ -139,7 +146,9 @@ def _rows(
             )
         )
     if not rows:
-        raise DataError("describes no files", where=str(path), hint="add one row per file")
+        raise DataError(
+            "describes no files", where=str(path), hint="add one row per file", code="data.metadata"
+        )
     return Metadata(rows, has_speakers)
 
 
@@ -155,6 +164,7 @@ def _inside(root: str, file: str, place: Place, line: int) -> str:
             f"names {file!r}, which lies outside of {root}",
             where=place(line),
             hint="move the file below the metadata's folder and name it relative to that",
+            code="data.metadata",
         )
     return target
 
@@ -166,7 +176,10 @@ def _split(text: str, place: Place, line: int) -> str | None:
         return _SPLITS[text.lower()]
     except KeyError:
         raise DataError(
-            f"has split {text!r}", where=place(line), hint="use train, validation or test"
+            f"has split {text!r}",
+            where=place(line),
+            hint="use train, validation or test",
+            code="data.metadata",
         ) from None
 
 
@@ -185,10 +198,13 @@ def _csv_records(text: str, path: Path, needed: Collection[str]) -> Iterator[tup
                     f"has {len(cells)} cells, the header has {len(header)}",
                     where=f"{path}:{reader.line_num}",
                     hint="put quotes around text that holds the separator",
+                    code="data.metadata",
                 )
             yield reader.line_num, dict(zip(header, cells, strict=False))
     except csv.Error as error:
-        raise DataError(f"is not proper CSV: {error}", where=f"{path}:{reader.line_num}") from None
+        raise DataError(
+            f"is not proper CSV: {error}", where=f"{path}:{reader.line_num}", code="data.metadata"
+        ) from None
 
 
 def _check_header(header: list[str], path: Path, needed: Collection[str]) -> None:
@@ -198,10 +214,16 @@ def _check_header(header: list[str], path: Path, needed: Collection[str]) -> Non
                 f"has no column {meaning!r}; its columns are {', '.join(map(repr, header)) or 'none'}",
                 where=f"{path}:1",
                 hint=f"the first line names the columns; {meaning!r} is needed",
+                code="data.metadata",
             )
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
-        raise DataError(f"names the column {twice!r} twice", where=f"{path}:1", hint="rename one of them")
+        raise DataError(
+            f"names the column {twice!r} twice",
+            where=f"{path}:1",
+            hint="rename one of them",
+            code="data.metadata",
+        )
 
 
 def _json_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -209,7 +231,9 @@ def _json_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"is not proper JSON: {error.msg} at column {error.colno}", where=f"{path}:{error.lineno}"
+            f"is not proper JSON: {error.msg} at column {error.colno}",
+            where=f"{path}:{error.lineno}",
+            code="data.metadata",
         ) from None
     samples = content.get("samples") if isinstance(content, dict) else None
     if not isinstance(samples, list):
@@ -217,12 +241,14 @@ def _json_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]
             "holds no list named 'samples'",
             where=f"{path}:1",
             hint='write {"samples": [{"file": "happy/a.wav", "label": "happy"}, ...]}',
+            code="data.metadata",
         )
     for number, sample in enumerate(samples, 1):
         if not isinstance(sample, dict):
             raise DataError(
                 f"sample {number} is no object but {json.dumps(sample)[:40]}",
                 where=f"{path}:{_line_of_sample(text, number)}",
+                code="data.metadata",
             )
         yield number, {key.lower(): _as_text(value) for key, value in sample.items()}
 

@@ -58,7 +58,7 @@ def open_midi_folder(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa
             runs.append(read)
     if not usable:
         hint = f"the first: {problems[0]}" if problems else "give another folder"
-        raise DataError("holds no MIDI file that can be used", where=str(root), hint=hint)
+        raise DataError("holds no MIDI file that can be used", where=str(root), hint=hint, code="data.empty")
     grouped, joined = _joined(usable, same_tunes(runs))
     notes = [f"{joined} files are tunes that others hold too; each tune stays on one side"] if joined else []
     return Dataset(NAME, root, grouped, group_kind="tune", problems=problems, notes=notes)

@@ -90,6 +90,7 @@ def _by_group(items: Sequence[Item], config: SplitConfig) -> list[str]:
         raise DataError(
             f"{len(labels)} group(s) can't be divided into {', '.join(wanted)}",
             hint="add speakers or files, or set split.test to 0; one group is never put on two sides",
+            code="data.split",
         )
     side_of: dict[str, str] = {}
     for positions in strata.values():
@@ -136,10 +137,13 @@ def _declared(items: Sequence[Item], config: SplitConfig) -> list[str]:
             f"{len(missing)} of {len(items)} items have no usable split; the first has {missing[0].split!r}",
             where=missing[0].path,
             hint="give every row train, validation or test, or set split.by to 'group'",
+            code="data.split",
         )
     sides = [str(item.split) for item in items]
     if "train" not in sides:
-        raise DataError("the declared split has no training items", hint="set split.by to 'group'")
+        raise DataError(
+            "the declared split has no training items", hint="set split.by to 'group'", code="data.split"
+        )
     if "validation" not in sides:
         groups = {item.group for item, side in zip(items, sides, strict=True) if side == "train"}
         chosen = _hold_out(groups, {}, config, at_least=1)
@@ -155,20 +159,26 @@ def _by_fold(items: Sequence[Item], config: SplitConfig) -> list[str]:
     for item in items:
         if item.fold is None:
             raise DataError(
-                "has no fold", where=item.path, hint="give every item one, or set split.by to 'group'"
+                "has no fold",
+                where=item.path,
+                hint="give every item one, or set split.by to 'group'",
+                code="data.split",
             )
         folds[item.fold].add(item.group)
     test = folds.pop(config.test_fold, None)
     if test is None:
         known = ", ".join(sorted(folds))
         raise DataError(
-            f"there is no fold {config.test_fold!r}; the folds are {known}", hint="set split.test_fold to one"
+            f"there is no fold {config.test_fold!r}; the folds are {known}",
+            hint="set split.test_fold to one",
+            code="data.split",
         )
     groups = set().union(*folds.values())
     if both := test & groups:
         raise DataError(
             f"group {min(both)!r} stands in fold {config.test_fold!r} and in another",
             hint="give all items of a group one fold",
+            code="data.split",
         )
     sex = {item.group: item.extra.get("sex", "") for item in items if item.group in groups}
     chosen = _hold_out(groups, sex, config, at_least=2)
@@ -183,6 +193,7 @@ def _hold_out(groups: set[str], sex: Mapping[str, str], config: SplitConfig, at_
         raise DataError(
             f"{len(groups)} training group(s) leave none to validate on",
             hint="add groups, or set split.by to 'group'",
+            code="data.split",
         )
     ranked: dict[str, list[str]] = defaultdict(list)
     for group in sorted(groups, key=lambda name: (group_position(name, config.seed), name)):

@@ -69,7 +69,7 @@ def _print(path: Path, part: str) -> tuple[NDArray[Any] | None, str]:
     if path.suffix.lower() in SUFFIXES:
         notes = read_midi(path).notes
         if not len(notes):
-            raise DataError("it holds no notes", where=str(path), hint="remove it")
+            raise DataError("it holds no notes", where=str(path), hint="remove it", code="data.midi")
         fields = ("onset_tick", "duration_tick", "pitch", "velocity", "channel")
         digest = hashlib.sha256(b"".join(notes[field].tobytes() for field in fields))
         return np.array(sorted(tune_runs(notes)), np.int64), digest.hexdigest()
@@ -77,4 +77,6 @@ def _print(path: Path, part: str) -> tuple[NDArray[Any] | None, str]:
         # Parts of one file are told apart by their names: what they hold only their own reader knows.
         return None, hashlib.sha256(path.read_bytes() + part.encode()).hexdigest()
     except OSError as error:
-        raise DataError(f"it can't be read ({error.strerror})", where=str(path), hint="check it") from None
+        raise DataError(
+            f"it can't be read ({error.strerror})", where=str(path), hint="check it", code="data.midi"
+        ) from None

@@ -67,7 +67,10 @@ def unpack(archive: Path, target: Path, progress: Progress) -> list[str]:
             tops = sorted({PurePosixPath(member.name).parts[0] for member in wanted})
             if there := [name for name in tops if (target / name).exists()]:
                 raise DataError(
-                    f"{there[0]!r} is there already", where=str(target), hint="use it, or move it away first"
+                    f"{there[0]!r} is there already",
+                    where=str(target),
+                    hint="use it, or move it away first",
+                    code="data.exists",
                 )
             target.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target, prefix=".unpacking-") as folder:
@@ -78,10 +81,16 @@ def unpack(archive: Path, target: Path, progress: Progress) -> list[str]:
     except (*_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise DataError(
-                f"can't be unpacked: {error.strerror}", where=str(archive), hint=f"look at {target}"
+                f"can't be unpacked: {error.strerror}",
+                where=str(archive),
+                hint=f"look at {target}",
+                code="data.archive",
             ) from None
         raise DataError(
-            f"is damaged or no archive ({error})", where=str(archive), hint="download it again"
+            f"is damaged or no archive ({error})",
+            where=str(archive),
+            hint="download it again",
+            code="data.archive",
         ) from None
     return tops
 
@@ -121,12 +130,14 @@ def _check(members: list[_Member], archive: Path) -> None:
                 f"it holds {member.name!r}, which leads out of its folder or is no name of a file",
                 where=str(archive),
                 hint="don't use this archive; download the official one",
+                code="data.archive",
             )
         if member.kind == "link":
             raise DataError(
                 f"it holds {member.name!r}, which is a link or a device",
                 where=str(archive),
                 hint="don't use this archive; download the official one",
+                code="data.archive",
             )
     size, packed = sum(member.size for member in members), archive.stat().st_size
     bomb = size > RATIO_FROM and size > LARGEST_RATIO * packed
@@ -135,6 +146,7 @@ def _check(members: list[_Member], archive: Path) -> None:
             f"its {packed:,} bytes would become {size:,} in {len(members):,} files",
             where=str(archive),
             hint="don't use this archive; download the official one",
+            code="data.archive",
         )
 
 

@@ -64,20 +64,28 @@ class MelConfig:
     def __post_init__(self) -> None:
         for name in ("sample_rate", "n_fft", "hop_length", "n_mels"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1", where="mel")
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}; it must be at least 1",
+                    where="mel",
+                    code="config.front-end",
+                )
         if self.n_fft % 2:
-            raise ConfigError(f"n_fft is {self.n_fft} samples; it must be even", where="mel")
+            raise ConfigError(
+                f"n_fft is {self.n_fft} samples; it must be even", where="mel", code="config.front-end"
+            )
         if self.hop_length > self.n_fft:
             raise ConfigError(
                 f"hop_length is {self.hop_length} samples, longer than n_fft ({self.n_fft})",
                 where="mel",
                 hint="choose a hop of at most one window, usually a quarter",
+                code="config.front-end",
             )
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ConfigError(
                 f"the band edges {self.f_min:g} to {self.f_max:g} Hz don't fit a rate of {self.sample_rate} Hz",
                 where="mel",
                 hint=f"choose 0 <= f_min < f_max <= {self.sample_rate / 2:g} Hz",
+                code="config.front-end",
             )
 
     @property
@@ -259,6 +267,7 @@ def mel_filters(config: MelConfig) -> Mel:
             f"{empty.size} of {config.n_mels} mel bands hold no bin of a {config.n_fft}-point transform",
             where="mel",
             hint="choose fewer n_mels or a longer n_fft",
+            code="config.front-end",
         )
     return filters.astype(np.float32)
 
@@ -270,11 +279,13 @@ def _checked(samples: Samples) -> Samples:
             f"the front end takes one channel of shape (samples,), not {samples.shape}",
             where="samples",
             hint="mix the channels first, for example samples.mean(axis=1)",
+            code="data.sound",
         )
     if not np.issubdtype(samples.dtype, np.floating):
         raise DataError(
             f"the front end takes floating-point samples between -1 and 1, not {samples.dtype}",
             where="samples",
             hint="divide integers by their full scale, for example int16 by 32768",
+            code="data.sound",
         )
     return samples.astype(np.float32, copy=False)

@@ -43,7 +43,10 @@ class LogMelModule(nn.Module):
         self.columns = next((n for n in range(math.isqrt(size), 1, -1) if size % n == 0), 1)
         if self.columns == 1:
             raise FormatError(
-                f"n_fft is {size}, a prime number", where="features.n_fft", hint="choose a power of two"
+                f"n_fft is {size}, a prime number",
+                where="features.n_fft",
+                hint="choose a power of two",
+                code="format.front-end",
             )
         self.rows = size // self.columns
         inner, outer = _fourier(self.rows), _fourier(self.columns)

@@ -99,6 +99,7 @@ class FeatureCache:
                 f"the feature cache can't be written: {error.strerror or error}",
                 where=str(self.folder),
                 hint="free some space, `kelly data cache --clear`, or move data_root to another disk",
+                code="failure.write",
             ) from error
         rows = [(self.space, content, name, *place) for content, place in places.items()]
         with _index(self.folder) as db:

@@ -137,6 +137,7 @@ class Engine:
                 where=str(loaded.path),
                 hint="check that no dimension is shorter than the network needs; "
                 f"it was trained on {loaded.contract.window or 'the shapes of the contract'}",
+                code="failure.inference",
             ) from error
         return InferenceResult(outputs, loaded.contract)
 
@@ -161,7 +162,10 @@ class Engine:
     def _ready(self) -> _Loaded:
         if self._loaded is None:
             raise UserError(
-                "the engine holds no model yet", where=f"engine of {self.model_id!r}", hint="call load() first"
+                "the engine holds no model yet",
+                where=f"engine of {self.model_id!r}",
+                hint="call load() first",
+                code="usage.not-loaded",
             )
         return self._loaded
 
@@ -181,6 +185,7 @@ class Engine:
             raise PluginError(
                 f"no installed package {self._package!r} brings a trained model {self.model_id!r}",
                 hint="`kelly list --kind trained` shows what is installed",
+                code="plugin.missing",
             )
         return home
 
@@ -199,6 +204,7 @@ class Engine:
                     f"{', '.join(offered)})",
                     where=str(home.workspace.contract(self.model_id)),
                     hint=write if home.entry is None else f"{home.package} has no other; choose one of these",
+                    code="contract.no-file",
                 )
             return self._wanted
         other = {name for name, info in contract.artifacts.items() if info.interface}  # asked for by name alone
@@ -213,6 +219,7 @@ class Engine:
                     f"none of the files of {self.model_id!r} is there",
                     where=str(home.workspace.models),
                     hint=f"write them again: `kelly export {self.model_id} --all`",
+                    code="contract.no-file",
                 )
         # Something is there that nothing installed can open: asking for the first says what to install.
         return present[0]
@@ -268,4 +275,5 @@ def _check_sum(expected: ArtifactInfo, path: Path) -> None:
             "its checksum differs from the contract's: it is damaged, or was replaced after it was verified",
             where=str(path),
             hint="look with `kelly verify`, or export the model again",
+            code="contract.changed",
         )

@@ -58,6 +58,7 @@ class ChainRunner:
             raise ContractError(
                 f"the contract of {contract.model_id!r} doesn't say how its tensors become frames",
                 hint="the file belongs to another model or version; export the model again",
+                code="contract.unusable",
             )
         self.engine, self.contract, self.chain = engine, contract, contract.chain
         self._given = self.chain.finished if finished else self.chain.outputs
@@ -70,6 +71,7 @@ class ChainRunner:
                 f"it makes {engine.outputs} numbers of {engine.inputs}, with {len(engine.state)} parts of "
                 f"memory; the contract says {sizes[1]} of {sizes[0]}, with {parts}",
                 hint="the file belongs to another model or version; export the model again",
+                code="contract.unusable",
             )
         self._axes = _time_axes(contract)
         self._inner = {

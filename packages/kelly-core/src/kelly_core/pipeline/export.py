@@ -233,7 +233,7 @@ def _chain(trained: TrainedModel) -> Chain | FormatError:
     try:
         chain = trained.task.chain(trained.module)
     except FormatError as error:
-        return FormatError(error.message, where=error.where, hint=error.hint or hint)
+        return FormatError(error.message, where=error.where, hint=error.hint or hint, code=error.code)
     return chain or refusal(trained.task.export_module(trained.module), hint)
 
 
@@ -264,6 +264,7 @@ def _installed(host: PluginHost, name: str) -> ExporterSpec:
             f"exporting {name} needs {' and '.join(missing)}, which isn't installed",
             where=f"--format {name}",
             hint=spec.install_hint or "install it",
+            code="missing-extra.exporter",
         )
     return spec
 

@@ -133,11 +133,15 @@ def _resumed(request: Request, spec: ModelSpec, workspace: Workspace, host: Plug
             f"there is no run of {spec.name!r} to go on with",
             where=str(path),
             hint=f"start one: `kelly train {spec.name} --data demo`",
+            code="checkpoint.no-run",
         )
     checkpoint = read_checkpoint(path)
     if "resume" not in checkpoint:
         raise CheckpointError(
-            "it holds weights only, no position to go on from", where=str(path), hint="start a new run"
+            "it holds weights only, no position to go on from",
+            where=str(path),
+            hint="start a new run",
+            code="checkpoint.no-run",
         )
     given = {key: value for key, value in request.flags.items() if value is not None}
     refused = [key for key in given if key not in ("epochs", "device")]
@@ -146,11 +150,13 @@ def _resumed(request: Request, spec: ModelSpec, workspace: Workspace, host: Plug
         raise ConfigError(
             f"a resumed run keeps its settings; {what} can't change",
             hint="only --epochs and --device may; leave out --resume to start a new run",
+            code="config.resume",
         )
     if given.get("epochs", checkpoint["epoch"]) < checkpoint["epoch"]:
         raise ConfigError(
             f"{checkpoint['epoch']} epochs are done already; --epochs {given['epochs']} is less",
             hint="give a larger number",
+            code="config.resume",
         )
     config_class = spec.config_class()
     stored = load_stored(config_class, checkpoint["config"], where=str(path))

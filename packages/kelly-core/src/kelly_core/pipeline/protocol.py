@@ -73,7 +73,9 @@ def _known(name: str, wanted: Mapping[str, Any], protocol: Protocol) -> bool:
     if name not in wanted:
         known = ", ".join(filter(None, wanted)) or "none"
         raise UserError(
-            f"protocol {protocol.name!r} has no arm {name!r} (known: {known})", hint="leave --arm out for all"
+            f"protocol {protocol.name!r} has no arm {name!r} (known: {known})",
+            hint="leave --arm out for all",
+            code="usage.protocol",
         )
     return True
 

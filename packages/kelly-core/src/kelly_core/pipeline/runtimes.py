@@ -91,6 +91,7 @@ def measure_runtimes(
             f"there is no {absent[0]!r} file of {spec.name!r} (there: {there})",
             where="--runtime",
             hint=f"write one: `kelly export {spec.name} --format {absent[0]}`",
+            code="usage.no-export",
         )
     trained, dataset, sources = prepared_sources(
         spec, workspace, host, data, dataset_name, None, progress, sides=("test",)
@@ -100,6 +101,7 @@ def measure_runtimes(
             "the exported files are of an earlier checkpoint",
             where=str(workspace.contract(spec.model_id)),
             hint=f"export it again: `kelly export {spec.name} --all`",
+            code="contract.changed",
         )
     side = "test" if "test" in sources else next(iter(sources))
     task, source = trained.task, sources[side]
@@ -144,7 +146,10 @@ def _row(
     path: Path = workspace.models / info.file
     if not path.exists() or ArtifactInfo.of(path).sha256 != info.sha256:
         raise ContractError(
-            "it isn't the file that was exported", where=str(path), hint="look with `kelly verify`"
+            "it isn't the file that was exported",
+            where=str(path),
+            hint="look with `kelly verify`",
+            code="contract.changed",
         )
     runner = runtime.open(path, contract.of_artifact(name), 1)
     if view is not None:

@@ -258,6 +258,7 @@ def _check_same_data(job: Job, prepared: Prepared) -> None:
             "the data is not what the run began with",
             where=str(job.dataset.root),
             hint="bring the old files back, or start a new run without --resume",
+            code="data.changed",
         )
 
 

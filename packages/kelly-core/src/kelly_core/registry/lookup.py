@@ -23,6 +23,7 @@ def find(registry: Registry, model_id: str) -> ModelEntry:
     raise RegistryError(
         f"no model {model_id!r} in the registry{nearest(model_id, ids)}",
         hint=f"registered: {', '.join(ids)}" if ids else f"train it first: `kelly train {model_id}`",
+        code="registry.unknown-model",
     )
 
 

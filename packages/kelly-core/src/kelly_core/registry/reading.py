@@ -43,7 +43,7 @@ class Fault:
 
     def raised(self) -> RegistryError:
         """The same, to be raised."""
-        return RegistryError(str(self), where=self.where, hint=self.hint)
+        return RegistryError(str(self), where=self.where, hint=self.hint, code="registry.invalid")
 
 
 def read_text(path: Path) -> str:
@@ -56,13 +56,17 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise RegistryError(
-            "there is no registry yet", where=str(path), hint="train a model, or run `kelly registry rebuild`"
+            "there is no registry yet",
+            where=str(path),
+            hint="train a model, or run `kelly registry rebuild`",
+            code="registry.missing",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryError(
             f"the registry can't be read: {error}",
             where=str(path),
             hint="`kelly registry rebuild` makes it anew",
+            code="registry.invalid",
         ) from None
 
 

@@ -83,7 +83,9 @@ def parse_status(text: str) -> Status:
         if status == text:
             return status
     raise RegistryError(
-        f"{text!r} is no status{nearest(text, known)}", hint=f"choose one of {', '.join(known)}"
+        f"{text!r} is no status{nearest(text, known)}",
+        hint=f"choose one of {', '.join(known)}",
+        code="registry.status",
     )
 
 
@@ -97,7 +99,9 @@ def check_transition(model_id: str, old: Status, new: Status) -> None:
         allowed = ", ".join(sorted(TRANSITIONS[old]))
         step = "; it must be trained first" if new == "production" else ""
         raise RegistryError(
-            f"model {model_id!r} can't go from {old!r} to {new!r}", hint=f"from {old!r}: {allowed}{step}"
+            f"model {model_id!r} can't go from {old!r} to {new!r}",
+            hint=f"from {old!r}: {allowed}{step}",
+            code="registry.status",
         )
 
 
@@ -145,6 +149,7 @@ def _verified(entry: ModelEntry, verify: Verify) -> ModelEntry:
         raise RegistryError(
             f"model {entry.id!r} has no artefact, so nothing can go into production",
             hint=f"export it first: `kelly export {entry.name or entry.id} --format onnx`",
+            code="registry.unverified",
         )
     verdicts = {Path(verdict.artifact).name: verdict for verdict in verify(entry.id)}
     lines = []
@@ -167,5 +172,6 @@ def _verified(entry: ModelEntry, verify: Verify) -> ModelEntry:
         raise RegistryError(
             f"model {entry.id!r} stays {entry.status!r}: not every artefact verifies:\n  " + "\n  ".join(lines),
             hint=f"export it again: `kelly export {entry.name or entry.id}`",
+            code="registry.unverified",
         )
     return changed(entry, status="production", artifacts={**entry.artifacts, **artifacts}, updated_at=now())

@@ -101,6 +101,7 @@ def register(workspace: Workspace, entry: ModelEntry) -> Registry:
         raise RegistryError(
             f"a run can't register model {entry.id!r} as {entry.status!r}",
             hint=f"register it as 'trained', then `kelly registry set-status {entry.id} {entry.status}`",
+            code="registry.status",
         )
 
     def insert(registry: Registry) -> Registry:
@@ -151,4 +152,5 @@ def _locked(path: Path, timeout: float) -> Iterator[None]:
             f"another process has been changing the registry for over {timeout:g} s",
             where=str(path),
             hint="wait for it or end it, then try again",
+            code="registry.locked",
         ) from None

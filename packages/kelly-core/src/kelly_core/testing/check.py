@@ -114,6 +114,7 @@ def find_subjects(name: str, *, sets: Sequence[str] = (), data: Path | None = No
         raise PluginError(
             f"no plugin or package {name!r} is installed",
             hint="see `kelly list`; a package is installed with `pip install -e FOLDER`",
+            code="plugin.missing",
         )
     takers = [e for e in entries if e.kind in ("model", "dataset")]
     if data is not None and len(takers) != 1:

@@ -87,6 +87,6 @@ def _measure(module: str) -> tuple[float, float, list[str]]:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise KellyError(f"a fresh process can't import {module}: {last}")
+        raise KellyError(f"a fresh process can't import {module}: {last}", code="failure.process")
     milliseconds, core, modules = json.loads(done.stdout.rpartition("\x1e")[2])
     return float(milliseconds), float(core), list(modules)

@@ -32,6 +32,8 @@ class InterruptedRunError(KellyError):
 class LossError(TrainingError):
     """The loss isn't finite. With several processes, all of them raise it at the same step."""
 
+    code = "training.loss"
+
 
 @contextmanager
 def explained(last: Path | None, batch_size: int, processes: int = 1) -> Iterator[None]:
@@ -57,7 +59,9 @@ def explained(last: Path | None, batch_size: int, processes: int = 1) -> Iterato
             raise _full_disk(error, last) from error
         if processes > 1 and any(words in text for words in LOST_PEER):
             raise TrainingError(
-                f"another of the {processes} processes ended", hint="its own message says why"
+                f"another of the {processes} processes ended",
+                hint="its own message says why",
+                code="training.peer",
             ) from error
         raise
     except OSError as error:
@@ -70,6 +74,7 @@ def explained(last: Path | None, batch_size: int, processes: int = 1) -> Iterato
             "the file went away during training" if gone else f"the file can't be used: {error.strerror}",
             where=str(error.filename),
             hint=f"{_kept(last)}bring it back and run the same command with --resume",
+            code="training.file",
         ) from error
 
 
@@ -109,7 +114,9 @@ def _out_of_memory(error: BaseException, batch_size: int) -> TrainingError:
         hint = "choose a smaller network, or another --device"
     else:
         hint = f"start again with --batch-size {batch_size // 2}"
-    return TrainingError(f"out of memory with batches of {batch_size} ({said})", hint=hint)
+    return TrainingError(
+        f"out of memory with batches of {batch_size} ({said})", hint=hint, code="training.memory"
+    )
 
 
 def _full_disk(error: BaseException, last: Path | None) -> TrainingError:
@@ -118,6 +125,7 @@ def _full_disk(error: BaseException, last: Path | None) -> TrainingError:
         f"could not write: {str(error).splitlines()[0]}",
         where=str(folder) if folder else None,
         hint=f"{_kept(last)}free some space, then run the same command with --resume",
+        code="training.disk",
     )
 
 

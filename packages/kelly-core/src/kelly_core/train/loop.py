@@ -92,6 +92,7 @@ class Trainer:
             raise TrainingError(
                 f"{self.world} processes can't share {min(len(train), plan.batch_size)} examples a step",
                 hint="give a larger --batch-size or fewer --devices",
+                code="training.processes",
             )
         self.raw: nn.Module = task.build(train).to(self.device)
         self.model, self.optimizer = _setup(fabric, self.raw, build_optimizer(self.raw, config))

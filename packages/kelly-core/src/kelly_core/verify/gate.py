@@ -100,6 +100,7 @@ def _write(bundle: ExportBundle, exporter: ExporterSpec, part: Path, path: Path)
             f"the {exporter.name} exporter can't write this network: {type(error).__name__}: {reason}",
             where=str(path),
             hint="see the traceback with --debug; another format may carry it",
+            code="parity.exporter",
         ) from error
     written = sorted(p.name for p in part.parent.iterdir())
     if written != [part.name]:
@@ -107,6 +108,7 @@ def _write(bundle: ExportBundle, exporter: ExporterSpec, part: Path, path: Path)
             f"the {exporter.name} exporter wrote {written} instead of {part.name!r} alone",
             where=str(path),
             hint="an artefact is one file or folder, with the weights inside; report this to the exporter",
+            code="parity.exporter",
         )
 
 

@@ -66,7 +66,9 @@ def verify_artifact(
         ContractError: There is no such file, or no contract that names it.
     """
     if not path.exists():
-        raise ContractError("there is no such file", where=str(path), hint="check the name")
+        raise ContractError(
+            "there is no such file", where=str(path), hint="check the name", code="contract.no-file"
+        )
     contract, name = _contract_of(path, workspace)
     contract = contract.of_artifact(name)
     runtime = runtime_for(name, host)
@@ -104,6 +106,7 @@ def verify_model(
             f"the contract of {model_id!r} names no artefact",
             where=str(place),
             hint=f"write one: `kelly export {model_id} --all`",
+            code="contract.missing",
         )
     reports = []
     for name, info in contract.artifacts.items():
@@ -200,4 +203,5 @@ def _contract_of(path: Path, workspace: Workspace) -> tuple[Contract, str]:
         "no contract names this file",
         where=str(path),
         hint="keep an artefact beside its MODEL.contract.json, or export the model again",
+        code="contract.missing",
     )

@@ -75,6 +75,7 @@ def listed(name: str, root: Path, rows: list[dict[str, str]], **about: Any) -> D
             f"none of the {len(rows)} performances in its table can be used",
             where=str(root / METADATA),
             hint="take the release with note alignments (.match files), (n)ASAP 2.0 or newer",
+            code="data.empty",
         )
     return Dataset(
         name,
@@ -109,12 +110,15 @@ def _rows(table: Path) -> list[dict[str, str]]:
                     f"lacks the column(s) {', '.join(missing)}",
                     where=str(table),
                     hint="take metadata.csv of (n)ASAP 2.0 or newer, which knows note alignments",
+                    code="data.layout",
                 )
             return [{name: row[name] or "" for name in COLUMNS} for row in reader]
     except FileNotFoundError:
-        raise DataError("there is no table", where=str(table), hint="give the folder of metadata.csv") from None
+        raise DataError(
+            "there is no table", where=str(table), hint="give the folder of metadata.csv", code="data.layout"
+        ) from None
     except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"can't be read: {error}", where=str(table)) from error
+        raise DataError(f"can't be read: {error}", where=str(table), code="data.dataset-file") from error
 
 
 def _inside(root: Path, name: str) -> bool:

@@ -70,22 +70,33 @@ def read_match(path: Path | str) -> Alignment:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise DataError(f"can't be read: {error.strerror or error}", where=str(path)) from error
+        raise DataError(
+            f"can't be read: {error.strerror or error}", where=str(path), code="data.dataset-file"
+        ) from error
     rows = _NOTE.findall(text)
     metres = sorted({(float(at), int(upper), int(lower)) for upper, lower, at in _METRE.findall(text)})
     if not rows or not metres:
         what = "matched notes" if not rows else "time signature"
-        raise DataError(f"holds no {what}", where=str(path), hint="is it a match file of version 1.0.0 or 5.0?")
+        raise DataError(
+            f"holds no {what}",
+            where=str(path),
+            hint="is it a match file of version 1.0.0 or 5.0?",
+            code="data.dataset-file",
+        )
     clock = {key: int(value) for key, value in _CLOCK.findall(text)}
     if min(clock.get("midiClockUnits", 480), clock.get("midiClockRate", 500_000)) < 1:
-        raise DataError("its clock stands still", where=str(path), hint="mend its midiClock lines")
+        raise DataError(
+            "its clock stands still", where=str(path), hint="mend its midiClock lines", code="data.dataset-file"
+        )
     seconds = clock.get("midiClockRate", 500_000) / 1e6 / clock.get("midiClockUnits", 480)
     version = _VERSION.search(text)
     in_quarters = version is not None and int(version[1]) == 1
     try:
         return _aligned(rows, metres, seconds, in_quarters=in_quarters)
     except (ValueError, KeyError, ZeroDivisionError, IndexError, OverflowError) as error:
-        raise DataError(f"a note line makes no sense ({error})", where=str(path)) from error
+        raise DataError(
+            f"a note line makes no sense ({error})", where=str(path), code="data.dataset-file"
+        ) from error
 
 
 def _aligned(

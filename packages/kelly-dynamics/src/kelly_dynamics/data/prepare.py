@@ -43,6 +43,7 @@ def prepare(config: DynamicsConfig, dataset: Dataset, split: Split, context: Con
                 f"no usable performance is left for {side}",
                 where=str(dataset.root),
                 hint="look at the reasons with `kelly data validate`",
+                code="data.nothing-left",
             )
         if kept:
             kept_tables = [tables[item.path] for item in kept]
@@ -86,7 +87,12 @@ def _tables(
         for item, result in zip(missing, done, strict=True):
             if isinstance(result, str):
                 if strict:
-                    raise DataError(result, where=item.path, hint="mend it, or leave strict_data off")
+                    raise DataError(
+                        result,
+                        where=item.path,
+                        hint="mend it, or leave strict_data off",
+                        code="data.dataset-file",
+                    )
                 problems.append(Problem(item.path, result))
                 continue
             waiting[keys[item.path]] = result
@@ -119,4 +125,6 @@ def _sha256(name: str) -> str:
         with Path(name).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"can't be read: {error.strerror or error}", where=name) from error
+        raise DataError(
+            f"can't be read: {error.strerror or error}", where=name, code="data.dataset-file"
+        ) from error

@@ -33,7 +33,11 @@ def read_performance(match: Path | str, score: Path | str | None) -> tuple[Score
     """
     notes = read_match(match)
     if len(notes.ids) < MIN_NOTES:
-        raise DataError(f"has {len(notes.ids)} matched notes, fewer than {MIN_NOTES}", where=str(match))
+        raise DataError(
+            f"has {len(notes.ids)} matched notes, fewer than {MIN_NOTES}",
+            where=str(match),
+            code="data.dataset-file",
+        )
     known = _markings(str(score)) if score else {}
     blank = np.zeros(len(MARKINGS), np.float32)
     if known and sum(name in known for name in notes.ids) < MIN_MARKED * len(notes.ids):
@@ -41,6 +45,7 @@ def read_performance(match: Path | str, score: Path | str | None) -> tuple[Score
             "the score's note ids aren't those of the match file",
             where=str(score),
             hint="take both from one release",
+            code="data.dataset-file",
         )
     markings = np.stack([known.get(name, blank) for name in notes.ids])
     position = np.mod(notes.onset - notes.bar_start, notes.bar_length)

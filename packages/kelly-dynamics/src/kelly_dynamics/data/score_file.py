@@ -36,7 +36,10 @@ def read_xml(path: Path) -> ET.Element:
         data = _limited(path.open("rb"), path)
     except OSError as error:
         raise DataError(
-            f"can't be read ({error.strerror or error})", where=str(path), hint="check the path and its rights"
+            f"can't be read ({error.strerror or error})",
+            where=str(path),
+            hint="check the path and its rights",
+            code="data.score",
         ) from error
     if data[:2] == b"PK":
         data = _unpacked(data, path)
@@ -48,7 +51,10 @@ def _limited(file: Any, path: Path) -> bytes:
         data: bytes = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise DataError(
-            f"has more than {LARGEST // 2**20} MB", where=str(path), hint="check that it is a score, or cut it"
+            f"has more than {LARGEST // 2**20} MB",
+            where=str(path),
+            hint="check that it is a score, or cut it",
+            code="data.score",
         )
     return data
 
@@ -62,7 +68,10 @@ def _unpacked(data: bytes, path: Path) -> bytes:
             return _limited(archive.open(named[0] or "" if named else ""), path)
     except _DAMAGED as error:
         raise DataError(
-            f"is no packed MusicXML ({error})", where=str(path), hint="export it again as .musicxml"
+            f"is no packed MusicXML ({error})",
+            where=str(path),
+            hint="export it again as .musicxml",
+            code="data.score",
         ) from error
 
 
@@ -71,7 +80,9 @@ def _parsed(data: bytes, path: Path) -> ET.Element:
         _check_head(data, path)
         return ET.fromstring(data)  # noqa: S314 - what could explode was refused
     except (ET.ParseError, expat.ExpatError, ValueError, LookupError) as error:
-        raise DataError(f"not readable MusicXML: {error}", where=str(path), hint="export it again") from error
+        raise DataError(
+            f"not readable MusicXML: {error}", where=str(path), hint="export it again", code="data.score"
+        ) from error
 
 
 def _check_head(data: bytes, path: Path) -> None:
@@ -83,6 +94,7 @@ def _check_head(data: bytes, path: Path) -> None:
                 "its document type declares things of its own, which scores never need",
                 where=str(path),
                 hint="don't trust this file; export it again from a music program",
+                code="data.score",
             )
 
     def root(_name: str, _attributes: Any) -> None:

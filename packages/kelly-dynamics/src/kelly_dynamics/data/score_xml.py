@@ -124,18 +124,26 @@ def walk_score(path: Path | str) -> Found:
     """
     root, found = read_xml(Path(path)), Found()
     if root.tag != "score-partwise":
-        raise DataError(f"is a {root.tag!r}, no partwise score", where=str(path), hint="export it as MusicXML")
+        raise DataError(
+            f"is a {root.tag!r}, no partwise score",
+            where=str(path),
+            hint="export it as MusicXML",
+            code="data.score",
+        )
     try:
         for number, part in enumerate(root.iter("part")):
             _walk(part, _Place(number), found)
     except (ValueError, OverflowError) as error:
-        raise DataError(f"not readable MusicXML: {error}", where=str(path), hint="export it again") from error
+        raise DataError(
+            f"not readable MusicXML: {error}", where=str(path), hint="export it again", code="data.score"
+        ) from error
     signs = len(found.levels) + len(found.sudden) + len(found.wedges) + sum(map(len, found.words.values()))
     if len(found.notes) > MOST_NOTES or signs > MOST_SIGNS:
         raise DataError(
             f"has {len(found.notes)} notes and {signs} signs, more than any score",
             where=str(path),
             hint="export it again, or cut it into parts",
+            code="data.score",
         )
     return found
 

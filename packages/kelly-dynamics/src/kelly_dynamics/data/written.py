@@ -58,7 +58,9 @@ def read_score(path: Path) -> WrittenScore:
     found = walk_score(path)
     notes, problems = _without_doubles(_tied(found.sounding), found.sounding), []
     if not notes:
-        raise DataError("holds no notes to play", where=str(path), hint="is it the right score?")
+        raise DataError(
+            "holds no notes to play", where=str(path), hint="is it the right score?", code="data.score"
+        )
     left_out = sum(one.pitch is None and not one.cue for one in found.sounding)
     if left_out:
         problems.append(f"{left_out} notes without a pitch (percussion) are left out")
@@ -69,6 +71,7 @@ def read_score(path: Path) -> WrittenScore:
             "its notes lie further on than a MIDI file reaches",
             where=str(path),
             hint="export it again: durations in it are damaged",
+            code="data.score",
         )
     return _written(path, found, notes, problems)
 

@@ -70,6 +70,7 @@ def _open_classes(root: Path, options: Mapping[str, Any]) -> Dataset:
             "holds no sub-folders with sound files",
             where=str(root),
             hint="make one folder per class (happy/, sad/, ...), or write a metadata.csv with file,label",
+            code="data.layout",
         )
     names, notes = _mapping(counts, root, options)
     items: list[Item] = []
@@ -100,6 +101,11 @@ def _mapping(
 
 def _dataset(root: Path, items: list[Item], problems: list[Problem], notes: list[str], kind: str) -> Dataset:
     if not items:
-        raise DataError("holds no clip that can be used", where=str(root), hint="see `kelly data validate`")
+        raise DataError(
+            "holds no clip that can be used",
+            where=str(root),
+            hint="see `kelly data validate`",
+            code="data.empty",
+        )
     items.sort(key=lambda item: item.path)
     return Dataset(NAME, root, items, group_kind=kind, problems=problems, notes=notes)

@@ -67,6 +67,7 @@ def prepare(config: EmotionConfig, dataset: Dataset, split: Split, context: Cont
                 f"no usable clip is left for {side} ({len(base.problems)} of {len(used)} are unusable)",
                 where=str(dataset.root),
                 hint="look at the reasons with `kelly data validate`, or add recordings",
+                code="data.nothing-left",
             )
         if kept:
             items = [dataset.items[index] for index in kept]

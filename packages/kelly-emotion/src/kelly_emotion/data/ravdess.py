@@ -79,6 +79,7 @@ def open_ravdess(path: Path, options: Mapping[str, Any]) -> Dataset:
             "holds no RAVDESS speech (Actor_01/03-01-06-01-02-01-12.wav)",
             where=str(root),
             hint="unpack Audio_Speech_Actors_01-24.zip there",
+            code="data.layout",
         )
     counts = Counter(EMOTION_CODES[fields[2]] for fields in clips.values())
     calm = str(options.get("calm", "drop"))

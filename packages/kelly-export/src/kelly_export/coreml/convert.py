@@ -117,7 +117,12 @@ def save(model: Any, bundle: ExportBundle, path: Path) -> None:
         described = ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
         described.save(str(path))
     if not path.exists():
-        raise ParityError("Core ML Tools wrote no file", where=str(path), hint="report this to the exporter")
+        raise ParityError(
+            "Core ML Tools wrote no file",
+            where=str(path),
+            hint="report this to the exporter",
+            code="parity.exporter",
+        )
 
 
 class Classified(nn.Module):

@@ -71,7 +71,9 @@ class MilRunner:
         outside = [info for info in self.contract.fetches if info.name not in self._following()]
         missing = [info.name for info in outside if info.name not in values]
         if missing:
-            raise ContractError(f"it gives no {', '.join(missing)}", hint="export the model again")
+            raise ContractError(
+                f"it gives no {', '.join(missing)}", hint="export the model again", code="contract.unusable"
+            )
         return {info.name: values[info.name].numpy().astype(info.dtype) for info in outside}
 
     def _following(self) -> dict[str, str]:
@@ -135,7 +137,11 @@ def _run_block(block: Any, values: dict[str, Any]) -> None:
         else:
             compute = OPS.get(op.op_type)
             if compute is None:
-                raise ContractError(f"its operation {op.op_type!r} is not known here", hint="check it on macOS")
+                raise ContractError(
+                    f"its operation {op.op_type!r} is not known here",
+                    hint="check it on macOS",
+                    code="contract.unusable",
+                )
             args = {name: _argument(given, values) for name, given in op.inputs.items() if given is not None}
             result = compute(args)
             for var, value in zip(op.outputs, result if isinstance(result, tuple) else (result,), strict=True):

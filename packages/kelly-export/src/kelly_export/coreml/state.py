@@ -57,11 +57,12 @@ def require_keepable(contract: Contract) -> None:
             f"{contract.architecture_type!r} has no state that Core ML could keep",
             where=where,
             hint="take the format `coreml`",
+            code="format.state",
         )
     reason = _reason(contract)
     if reason:
         hint = "take the format `coreml`, where state goes in and comes out"
-        raise FormatError(reason, where=where, hint=hint)
+        raise FormatError(reason, where=where, hint=hint, code="format.state")
 
 
 def _reason(contract: Contract) -> str:

@@ -47,7 +47,9 @@ def shared_library(header: str, program: str) -> ctypes.CDLL:
     """
     reason = why_not()
     if reason:
-        raise MissingExtraError(reason, hint="install g++ or clang++, or set CXX")
+        raise MissingExtraError(
+            reason, hint="install g++ or clang++, or set CXX", code="missing-extra.compiler"
+        )
     with tempfile.TemporaryDirectory(prefix="kelly-cpp-") as name:
         folder = Path(name)
         (folder / "model.hpp").write_text(header, encoding="utf-8")
@@ -60,9 +62,13 @@ def shared_library(header: str, program: str) -> ctypes.CDLL:
             )
         except subprocess.TimeoutExpired:
             raise ContractError(
-                f"compiling it took more than {TIME_LIMIT} s", hint="use another format for so large a network"
+                f"compiling it took more than {TIME_LIMIT} s",
+                hint="use another format for so large a network",
+                code="contract.unusable",
             ) from None
         if done.returncode:
             complaints = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr]
-            raise ContractError(f"it doesn't compile: {complaints[0]}", hint="export the model again")
+            raise ContractError(
+                f"it doesn't compile: {complaints[0]}", hint="export the model again", code="contract.unusable"
+            )
         return ctypes.CDLL(str(library))  # stays loaded when the file goes

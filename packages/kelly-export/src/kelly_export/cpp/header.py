@@ -105,7 +105,9 @@ def literal(value: np.float32) -> str:
 
 def _part(layer: Layer) -> _Part:
     if type(layer) not in _PARTS:
-        raise FormatError(f"the format has no layer {layer.kind!r}", hint="report this to the exporter")
+        raise FormatError(
+            f"the format has no layer {layer.kind!r}", hint="report this to the exporter", code="format.layer"
+        )
     return _PARTS[type(layer)](layer)
 
 

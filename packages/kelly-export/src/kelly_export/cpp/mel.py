@@ -73,6 +73,7 @@ def _config(contract: Contract) -> MelConfig:
             f"its features are {features.get('version')!r}; the header computes {FEATURE_VERSION!r}",
             where=f"contract of {contract.model_id!r}",
             hint="export the model with the kelly-core it was trained with",
+            code="format.front-end",
         )
     config = MelConfig(**{name: features[name] for name in names})
     if config.n_fft & (config.n_fft - 1):
@@ -80,6 +81,7 @@ def _config(contract: Contract) -> MelConfig:
             f"n_fft is {config.n_fft}; the header's transform takes powers of two",
             where=f"contract of {contract.model_id!r}",
             hint="train with `--set features.n_fft=1024`",
+            code="format.front-end",
         )
     return config
 

@@ -60,7 +60,9 @@ class HeaderEngine:
     def __init__(self, header: str, state: Sequence[tuple[str, tuple[int, ...]]]) -> None:
         found = re.search(r"^namespace kelly::(\w+) \{$", header, re.MULTILINE)
         if found is None:
-            raise ContractError("it isn't a header that Kelly wrote", hint="export the model again")
+            raise ContractError(
+                "it isn't a header that Kelly wrote", hint="export the model again", code="contract.unusable"
+            )
         library = shared_library(header, PROGRAM.replace("NAME", found[1]))
         self.inputs, self.outputs = library.input_size(), library.output_size()
         self.state = state
@@ -70,6 +72,7 @@ class HeaderEngine:
             raise ContractError(
                 f"it remembers {library.state_size()} numbers, the contract's state tensors {total}",
                 hint="the file belongs to another model or version; export the model again",
+                code="contract.unusable",
             )
         self._run = library.run
         self._run.argtypes = (ctypes.c_int, ctypes.c_int, *(ctypes.c_void_p,) * 3)

@@ -46,6 +46,7 @@ def open_groove_midi(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa
             f"holds no {TABLE} with the columns {', '.join(NEEDED)}",
             where=str(path),
             hint="unpack groove-v1.0.0-midionly.zip there",
+            code="data.layout",
         )
     with (root / TABLE).open(newline="", encoding="utf-8-sig", errors="replace") as file:
         items, problems = _items(root, csv.DictReader(file))
@@ -54,6 +55,7 @@ def open_groove_midi(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa
             f"none of the {len(problems)} files that {TABLE} names can be used",
             where=str(root / TABLE),
             hint=f"the first: {problems[0]}" if problems else "the table is empty; unpack the archive again",
+            code="data.empty",
         )
     return Dataset(
         NAME,

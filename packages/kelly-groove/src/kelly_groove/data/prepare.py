@@ -46,6 +46,7 @@ def prepare(config: GrooveConfig, dataset: Dataset, split: Split, context: Conte
                 f"no usable file is left for {side} ({len(problems)} of {len(used)} are unusable)",
                 where=str(dataset.root),
                 hint=f"the first: {problems[0].path}: {problems[0].reason}",
+                code="data.nothing-left",
             )
         if kept:
             sources[side] = _source(config, dataset, kept, [read[index] for index in kept], side)

@@ -38,13 +38,18 @@ def on_grid(midi: MidiFile, chosen: NDArray[np.int64], style: str = "") -> Perfo
     """
     where = str(midi.path) if midi.path else "MIDI data"
     if not len(chosen):
-        raise DataError("it holds no drum note", where=where, hint="drums are expected on channel 10")
+        raise DataError(
+            "it holds no drum note", where=where, hint="drums are expected on channel 10", code="data.midi"
+        )
     notes = midi.notes[chosen]
     position = midi.beats(notes["onset_tick"]) * STEPS_PER_BEAT
     step = np.floor(position + 0.5)
     if step.max() >= LONGEST:
         raise DataError(
-            f"it lasts {step.max() / STEPS_PER_BEAT:.0f} beats", where=where, hint="cut it into songs"
+            f"it lasts {step.max() / STEPS_PER_BEAT:.0f} beats",
+            where=where,
+            hint="cut it into songs",
+            code="data.midi",
         )
     ticks = np.arange(int(step.max()) + 1) * (midi.ticks_per_beat / STEPS_PER_BEAT)
     steps = _steps(midi, ticks)

@@ -58,7 +58,9 @@ def read_item(item: Item) -> Lead:
     path = Path(item.path)
     lead = pop909.read_song(path) if item.extra.get("kind") == pop909.NAME else read_lead(path)
     if not np.any(lead.chords >= 0):
-        raise DataError("no chord of it can be named", where=str(path), hint="leave it out")
+        raise DataError(
+            "no chord of it can be named", where=str(path), hint="leave it out", code="data.dataset-file"
+        )
     return lead
 
 

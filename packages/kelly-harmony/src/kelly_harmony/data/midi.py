@@ -70,6 +70,7 @@ def beats_of(midi: MidiFile, end_tick: int) -> Beats:
                 f"it lasts more than {LONGEST} beats",
                 where=str(midi.path or "MIDI data"),
                 hint="cut it into songs",
+                code="data.midi",
             )
         if count <= 0:
             continue
@@ -139,10 +140,20 @@ def read_lead(path: Path) -> Lead:
     chords = chord_track(midi)
     where = str(path)
     if chords is None:
-        raise DataError("no track of it plays chords", where=where, hint="one track must hold block chords")
+        raise DataError(
+            "no track of it plays chords",
+            where=where,
+            hint="one track must hold block chords",
+            code="data.midi",
+        )
     others = [track for track in range(len(midi.names)) if track != chords and len(notes_of(midi, track))]
     if not others:
-        raise DataError("it has chords and no melody", where=where, hint="the melody needs a track of its own")
+        raise DataError(
+            "it has chords and no melody",
+            where=where,
+            hint="the melody needs a track of its own",
+            code="data.midi",
+        )
     melody = melody_track(midi)
     if melody == chords:
         melody = others[0]

@@ -44,6 +44,7 @@ def open_nottingham(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa:
             "holds no folder MIDI with the tunes of the Nottingham database",
             where=str(path),
             hint="unpack jukedeck/nottingham-dataset there: MIDI/jigs1.mid, ...",
+            code="data.layout",
         )
     items, problems, runs = [], [], []
     for file in sorted(root.iterdir()):
@@ -57,7 +58,7 @@ def open_nottingham(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa:
             runs.append(found)
     if not items:
         hint = f"the first: {problems[0]}" if problems else "unpack it again"
-        raise DataError("holds no tune that can be used", where=str(root), hint=hint)
+        raise DataError("holds no tune that can be used", where=str(root), hint=hint, code="data.empty")
     tunes = same_tunes(runs)
     listed = [
         Item(item, group=Path(items[tune]).stem, extra={"kind": NAME})

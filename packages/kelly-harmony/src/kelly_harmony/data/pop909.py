@@ -55,6 +55,7 @@ def open_pop909(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa: ARG
             f"holds no numbered folders with a song and its {CHORDS}",
             where=str(path),
             hint="unpack POP909 there: 001/001.mid, 001/chord_midi.txt, ...",
+            code="data.layout",
         )
     items, problems = [], []
     for folder in sorted(root.iterdir()):
@@ -69,7 +70,9 @@ def open_pop909(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa: ARG
         group = SAME.get(folder.name, folder.name)
         items.append(Item(str(folder / f"{folder.name}.mid"), group=group, extra={"kind": NAME}))
     if not items:
-        raise DataError("holds no complete song", where=str(root), hint=f"the first: {problems[0]}")
+        raise DataError(
+            "holds no complete song", where=str(root), hint=f"the first: {problems[0]}", code="data.empty"
+        )
     return Dataset(NAME, root, items, licence=LICENCE, citation=CITATION, group_kind="song", problems=problems)
 
 
@@ -88,12 +91,19 @@ def read_song(path: Path) -> Lead:
     midi = read_midi(path)
     named = [track for track, name in enumerate(midi.names) if name.strip().upper() == "MELODY"]
     if not named:
-        raise DataError("it has no track MELODY", where=str(path), hint="unpack POP909 again")
+        raise DataError(
+            "it has no track MELODY", where=str(path), hint="unpack POP909 again", code="data.dataset-file"
+        )
     notes = midi.notes[midi.notes["track"] == named[0]]
     beats = _rows(path.with_name(BEATS), 3)
     times = np.array([float(row[0]) for row in beats])
     if len(times) < 2 or np.any(np.diff(times) <= 0) or times[-1] > 24 * 3600:
-        raise DataError("its beats don't ascend", where=str(path.with_name(BEATS)), hint="unpack it again")
+        raise DataError(
+            "its beats don't ascend",
+            where=str(path.with_name(BEATS)),
+            hint="unpack it again",
+            code="data.dataset-file",
+        )
     edges = np.append(times, 2 * times[-1] - times[-2])
     count = len(times)
     position = np.arange(count + 1)
@@ -118,14 +128,16 @@ def _chords(labels: tuple[str, ...], path: Path) -> NDArray[np.int64]:
     try:
         return np.array([parse_label(label) for label in labels], np.int64)
     except ValueError as error:
-        raise DataError(str(error), where=str(path), hint="labels are like A:min7/b3, or N") from None
+        raise DataError(
+            str(error), where=str(path), hint="labels are like A:min7/b3, or N", code="data.dataset-file"
+        ) from None
 
 
 def _keys(path: Path, edges: NDArray[np.float64]) -> NDArray[np.int64]:
     """The key at the middle of each beat; before the first annotated key that one, after the last the last."""
     intervals, names = _segments(path)
     if not names:
-        raise DataError("names no key", where=str(path), hint="unpack it again")
+        raise DataError("names no key", where=str(path), hint="unpack it again", code="data.dataset-file")
     keys = np.array([key_number(parse_key(name)) for name in names], np.int64)
     at = np.searchsorted(intervals[:, 0], (edges[1:] + edges[:-1]) / 2, side="right") - 1
     return keys[np.maximum(at, 0)]
@@ -135,7 +147,9 @@ def _segments(path: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     rows = _rows(path, 3)
     intervals = np.array([(float(row[0]), float(row[1])) for row in rows]).reshape(-1, 2)
     if np.any(np.diff(intervals[:, 0]) < 0) or np.any(intervals[:, 1] < intervals[:, 0]):
-        raise DataError("its times don't ascend", where=str(path), hint="unpack it again")
+        raise DataError(
+            "its times don't ascend", where=str(path), hint="unpack it again", code="data.dataset-file"
+        )
     return intervals, tuple(row[2] for row in rows)
 
 
@@ -145,7 +159,7 @@ def _rows(path: Path, columns: int) -> list[list[str]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = "is no text" if isinstance(error, UnicodeDecodeError) else f"can't be read ({error.strerror})"
-        raise DataError(reason, where=str(path), hint="unpack POP909 again") from None
+        raise DataError(reason, where=str(path), hint="unpack POP909 again", code="data.dataset-file") from None
     rows = []
     for number, line in enumerate(lines, 1):
         cells = line.split()
@@ -160,6 +174,7 @@ def _rows(path: Path, columns: int) -> list[list[str]]:
                 f"{line[:60]!r} isn't {columns} columns that begin with two times",
                 where=f"{path}:{number}",
                 hint="unpack POP909 again",
+                code="data.dataset-file",
             )
         rows.append(cells)
     return rows

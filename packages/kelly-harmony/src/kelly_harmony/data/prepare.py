@@ -47,6 +47,7 @@ def prepare(config: HarmonyConfig, dataset: Dataset, split: Split, context: Cont
                 f"no usable file is left for {side} ({len(problems)} of {len(used)} are unusable)",
                 where=str(dataset.root),
                 hint=f"the first: {problems[0].path}: {problems[0].reason}",
+                code="data.nothing-left",
             )
         if kept:
             items = [dataset.items[index] for index in kept]

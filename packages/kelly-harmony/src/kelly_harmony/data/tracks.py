@@ -70,7 +70,10 @@ def melody_track(midi: MidiFile) -> int:
     known = pitched_tracks(midi)
     if not known:
         raise DataError(
-            "it holds no pitched note", where=str(midi.path or "MIDI data"), hint="give a file with a melody"
+            "it holds no pitched note",
+            where=str(midi.path or "MIDI data"),
+            hint="give a file with a melody",
+            code="data.midi",
         )
     named = [track for track in known if MELODY_NAME.search(midi.names[track])]
     if named:

@@ -50,6 +50,7 @@ def open_nottingham(path: Path, options: Mapping[str, Any]) -> Dataset:
             "holds no folders MIDI/melody and ABC_cleaned",
             where=str(path),
             hint="unpack the dataset's archive there, or: kelly data get nottingham",
+            code="data.layout",
         )
     listed = open_midi_folder(root / "MIDI" / "melody", options)
     headers = _headers(root / "ABC_cleaned")

@@ -38,6 +38,7 @@ def prepare(config: MelodyConfig, dataset: Dataset, split: Split, context: Conte
             f"dataset {dataset.name!r} holds piano rolls; the notes of a melody can't be learned from them",
             where=str(dataset.root),
             hint="train the other head on them: --set head=keys",
+            code="data.layout",
         )
     read: dict[int, Melody] = {}
     problems: list[Problem] = []
@@ -59,6 +60,7 @@ def prepare(config: MelodyConfig, dataset: Dataset, split: Split, context: Conte
                 f"no usable file is left for {side} ({len(problems)} of {len(used)} are unusable)",
                 where=str(dataset.root),
                 hint=f"the first: {problems[0].path}: {problems[0].reason}",
+                code="data.nothing-left",
             )
         if kept:
             told = [tell(read[index], memories[hashes[index]]) for index in kept]
@@ -76,7 +78,12 @@ def read_item(item: Item) -> Melody:
     midi = read_midi(Path(item.path))
     melody = to_melody(midi, _key(item.extra.get("key", ""), file_key(midi)))
     if len(melody) < FEWEST:
-        raise DataError(f"its melody has {len(melody)} notes", where=item.path, hint=f"{FEWEST} are needed")
+        raise DataError(
+            f"its melody has {len(melody)} notes",
+            where=item.path,
+            hint=f"{FEWEST} are needed",
+            code="data.midi",
+        )
     return melody
 
 

@@ -40,7 +40,9 @@ def melody_part(midi: MidiFile) -> NDArray[Any]:
 
     notes = midi.notes[midi.notes["channel"] != DRUM_CHANNEL]
     if not len(notes):
-        raise DataError("it holds no pitched note", where=_where(midi), hint="drums have no melody")
+        raise DataError(
+            "it holds no pitched note", where=_where(midi), hint="drums have no melody", code="data.midi"
+        )
     parts = {}
     for track, channel in np.unique(notes[["track", "channel"]]).tolist():
         part = notes[(notes["track"] == track) & (notes["channel"] == channel)]
@@ -70,7 +72,12 @@ def to_melody(midi: MidiFile, key: Key | None = None) -> Melody:
     end = np.rint((voice["onset_tick"] + voice["duration_tick"]) * scale).astype(np.int64)[first]
     pitch, onset = voice["pitch"][first], onset[first]
     if len(onset) > MOST:
-        raise DataError(f"its melody has {len(onset)} notes", where=_where(midi), hint="cut it into pieces")
+        raise DataError(
+            f"its melody has {len(onset)} notes",
+            where=_where(midi),
+            hint="cut it into pieces",
+            code="data.midi",
+        )
     key = key or file_key(midi) or estimate_key(np.bincount(pitch % 12, end - onset, 12))
     metres, skipped = _metres(midi, int(onset[0]))
     indices, lengths = _tokens(pitch, onset, end, key.shift)

@@ -108,7 +108,7 @@ def _sizes(file: Path) -> dict[str, int]:
             if there
             else "give the folder that holds Nottingham.mat, JSB_Chorales.mat and the like"
         )
-        raise DataError(f"there is no {file.name}", where=str(file.parent), hint=hint)
+        raise DataError(f"there is no {file.name}", where=str(file.parent), hint=hint, code="data.layout")
     try:
         found = {name: (int(np.prod(shape)), kind) for name, shape, kind in whosmat(file)}
     except Exception as error:
@@ -119,13 +119,14 @@ def _sizes(file: Path) -> dict[str, int]:
             f"lacks {', '.join(missing)}; it holds {', '.join(found) or 'nothing'}",
             where=str(file),
             hint="the published files have traindata, validdata and testdata",
+            code="data.layout",
         )
     for name in VARIABLES:
         size, kind = found[name]
         if kind != "cell" or not size:
             what = "is empty" if kind == "cell" else f"is of kind {kind}, not cell"
             hint = "the published files have a cell per side, a matrix in it for each piece"
-            raise DataError(f"{name} {what}", where=str(file), hint=hint)
+            raise DataError(f"{name} {what}", where=str(file), hint=hint, code="data.dataset-file")
     return {name: found[name][0] for name in VARIABLES}
 
 
@@ -135,4 +136,5 @@ def _unreadable(file: Path, error: Exception) -> DataError:
         f"can't be read as a MATLAB file: {error or type(error).__name__}",
         where=str(file),
         hint="take it from the source again; HDF5 files (MATLAB 7.3) have to be saved as version 7",
+        code="data.dataset-file",
     )

@@ -29,6 +29,7 @@ def prepare(config: MelodyConfig, dataset: Dataset, split: Split, context: Conte
             f"dataset {dataset.name!r} holds no piano rolls, which `head: keys` learns from",
             where=str(dataset.root),
             hint="give a folder with JSB_Chorales.mat and the like, or leave `head: notes`",
+            code="data.layout",
         )
     rolls = {
         (file, part): roll
@@ -46,7 +47,10 @@ def prepare(config: MelodyConfig, dataset: Dataset, split: Split, context: Conte
             if isinstance(roll, str):
                 if config.strict_data:
                     raise DataError(
-                        roll, where=f"{item.path}: {item.part}", hint="mend it, or leave strict_data off"
+                        roll,
+                        where=f"{item.path}: {item.part}",
+                        hint="mend it, or leave strict_data off",
+                        code="data.dataset-file",
                     )
                 problems.append(Problem(f"{item.path}: {item.part}", roll))
                 continue
@@ -58,6 +62,7 @@ def prepare(config: MelodyConfig, dataset: Dataset, split: Split, context: Conte
                 f"no usable piece is left for {side}",
                 where=str(dataset.root),
                 hint=f"the first reason: {problems[0].reason}",
+                code="data.nothing-left",
             )
         if kept:
             keys = config.keys

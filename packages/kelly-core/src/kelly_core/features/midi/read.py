@@ -125,6 +125,7 @@ def read_midi(path: Path) -> MidiFile:
             f"it can't be read ({error.strerror or error})",
             where=str(path),
             hint="check the path and its rights",
+            code="data.midi",
         ) from None
     return read_bytes(data, path)
 
@@ -165,6 +166,7 @@ def _division(division: int, problems: list[str], where: str) -> tuple[int, floa
             f"its time code has {frames} frames per second and {ticks} ticks per frame",
             where=where,
             hint="save it again with ticks per quarter note",
+            code="data.midi",
         )
     per_second = (30_000 / 1001 if frames == 29 else frames) * ticks
     problems.append("its ticks are SMPTE time code: it has no beats, 120 per minute are assumed")

@@ -76,22 +76,29 @@ def parse(data: bytes, where: str = "MIDI data") -> RawFile:
     head = data.find(b"MThd", 0, 1024)
     if head < 0 or len(data) < head + 14:
         what = "it is empty" if not data else "it does not start with a MIDI header ('MThd')"
-        raise DataError(what, where=where, hint="check that it is a standard MIDI file")
+        raise DataError(what, where=where, hint="check that it is a standard MIDI file", code="data.midi")
     if head:
         problems.append(f"{head} foreign bytes before the header")
     length = int.from_bytes(data[head + 4 : head + 8])
     kind, declared, division = (int.from_bytes(data[head + at : head + at + 2]) for at in (8, 10, 12))
     if kind > 1:
         what = "its tracks are independent sequences (format 2)" if kind == 2 else f"unknown format {kind}"
-        raise DataError(what, where=where, hint="save it as format 0 or 1")
+        raise DataError(what, where=where, hint="save it as format 0 or 1", code="data.midi")
     if division == 0:
-        raise DataError("it has 0 ticks per quarter note", where=where, hint="save it again from a sequencer")
+        raise DataError(
+            "it has 0 ticks per quarter note",
+            where=where,
+            hint="save it again from a sequencer",
+            code="data.midi",
+        )
     if not 6 <= length <= 1024:
         problems.append(f"its header claims {length} bytes")
         length = 6
     tracks, foreign = _chunks(data, head + 8 + length, problems)
     if not tracks:
-        raise DataError("it has no tracks", where=where, hint="check that the file is complete")
+        raise DataError(
+            "it has no tracks", where=where, hint="check that the file is complete", code="data.midi"
+        )
     if len(tracks) != declared:
         problems.append(f"its header announces {declared} tracks, it has {len(tracks)}")
     return RawFile(data, kind, division, tuple(tracks), tuple(foreign), tuple(problems))
@@ -108,6 +115,7 @@ def check_size(size: int, where: str) -> None:
             f"it has {size / 2**20:.0f} MB; MIDI files of more than {LARGEST // 2**20} MB are not read",
             where=where,
             hint="check that it is a MIDI file, or cut it into parts",
+            code="data.midi",
         )
 
 

@@ -36,5 +36,6 @@ def open_runner(path: Path, contract: Contract, threads: int) -> ModuleRunner:
             "it isn't the checkpoint that the contract describes; the model was trained again since",
             where=str(path),
             hint=f"export it: `kelly export {trained.spec.name} --all`",
+            code="contract.changed",
         )
     return ModuleRunner.of(trained.task.export_module(trained.module).eval(), contract)

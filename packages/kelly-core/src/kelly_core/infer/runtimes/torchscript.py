@@ -37,5 +37,6 @@ def open_runner(path: Path, contract: Contract, threads: int) -> ModuleRunner:
             f"it takes {taken} tensors, but the contract of {contract.model_id!r} names {len(contract.feeds)}",
             where=str(path),
             hint="the file belongs to another model or version; export the model again",
+            code="contract.unusable",
         )
     return ModuleRunner.of(module, contract)

@@ -103,6 +103,7 @@ def open_runner(workspace: Workspace, host: PluginHost, contract: Contract, name
             f"there is no {name!r} file of {contract.model_id!r} (there: {', '.join(contract.artifacts)})",
             where=str(workspace.contract(contract.model_id)),
             hint=f"write one: `kelly export {contract.model_id} --format {name}`",
+            code="contract.no-file",
         )
     return runtime_for(name, host).open(
         workspace.models / contract.artifacts[name].file, contract.of_artifact(name), 1

@@ -219,6 +219,7 @@ def _cold(workspace: Workspace, model_id: str, runtime: str) -> dict[str, float]
             f"{runtime} can't be loaded in a process of its own: {last}",
             where=model_id,
             hint="look with `kelly verify`",
+            code="failure.process",
         )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

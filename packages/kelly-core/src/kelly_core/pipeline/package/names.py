@@ -32,9 +32,16 @@ def checked_name(name: str, host: PluginHost) -> str:
     module = normal.replace("-", "_")
     if not (normal.isascii() and module.isidentifier()) or keyword.iskeyword(module):
         hint = "letters, digits and hyphens, a letter first: kelly-model-emotion"
-        raise UserError(f"{name!r} can't be a package's name", where="--name", hint=hint)
+        raise UserError(
+            f"{name!r} can't be a package's name", where="--name", hint=hint, code="usage.package-name"
+        )
     if normal == HOST_DISTRIBUTION or any(entry.distribution == normal for entry in host.entries):
-        raise UserError(f"{normal} is installed here and no trained model", where="--name", hint="add a word")
+        raise UserError(
+            f"{normal} is installed here and no trained model",
+            where="--name",
+            hint="add a word",
+            code="usage.package-name",
+        )
     return normal
 
 
@@ -52,7 +59,12 @@ def checked_version(text: str) -> str:
     except InvalidVersion:
         version = None
     if version is None or version.local:
-        raise UserError(f"{text!r} can't be a version", where="--version", hint="for example 1.2.0")
+        raise UserError(
+            f"{text!r} can't be a version",
+            where="--version",
+            hint="for example 1.2.0",
+            code="usage.package-name",
+        )
     return str(version)
 
 
@@ -105,6 +117,7 @@ def require_packing() -> None:
         raise MissingExtraError(
             f"packing a model needs {' and '.join(missing)}, which isn't installed",
             hint="pip install 'kelly-core[package]'",
+            code="missing-extra.package",
         )
 
 

@@ -106,6 +106,7 @@ def plan_package(
             f"the {first} file of {spec.name!r} wasn't run here: {reason}",
             where="--format",
             hint="verify it where it runs and pack it there, or pack it all the same with --with-unrun",
+            code="usage.unrun",
         )
     packed = [name for name in reports if name not in left_out]
     if not packed:
@@ -113,6 +114,7 @@ def plan_package(
             f"no file of {spec.name!r} can be run on this machine, so none is verified",
             where=str(workspace.models),
             hint=f"`kelly export {spec.name} --format onnx` writes one that can, or give --with-unrun",
+            code="usage.unrun",
         )
     contract = _contract_of(contract, packed)
     entry = _entry_of(entry, contract, reports, checkpoint=checkpoint)
@@ -142,6 +144,7 @@ def _trained_entry(workspace: Workspace, spec: ModelSpec) -> ModelEntry:
             f"model {spec.name!r} is {entry.status!r}; only one that is {' or '.join(PACKED)} can be packed",
             where=str(workspace.registry),
             hint=f"{advice} first",
+            code="usage.untrained",
         )
     return entry
 
@@ -155,12 +158,14 @@ def _registered_contract(workspace: Workspace, entry: ModelEntry) -> Contract:
             "the registry knows another contract than this one",
             where=str(path),
             hint="`kelly registry rebuild`",
+            code="contract.changed",
         )
     if not contract.artifacts:
         raise ContractError(
             f"{entry.id!r} has no exported file",
             where=str(path),
             hint=f"write one: `kelly export {entry.name or entry.id} --all`",
+            code="contract.no-file",
         )
     return contract
 
@@ -172,6 +177,7 @@ def _chosen(spec: ModelSpec, contract: Contract, formats: Sequence[str] | None) 
                 f"there is no {name!r} file of {spec.name!r} (there: {', '.join(contract.artifacts)})",
                 where="--format",
                 hint=f"write one: `kelly export {spec.name} --format {name}`",
+                code="usage.no-export",
             )
     usual = [name for name in WITHOUT_TORCH if name in contract.artifacts] if formats is None else formats
     return usual or list(contract.artifacts)
@@ -188,6 +194,7 @@ def _refuse_failed(workspace: Workspace, spec: ModelSpec, reports: Mapping[str, 
             f"model {spec.name!r} isn't packed: not every file verifies:\n  " + "\n  ".join(failed),
             where=str(workspace.models),
             hint=f"`kelly verify {spec.name}` says more; `kelly export {spec.name} --all` writes them again",
+            code="contract.unverified",
         )
 
 
@@ -220,5 +227,6 @@ def _checkpoint(workspace: Workspace, contract: Contract) -> Path:
             "it isn't the checkpoint that the contract describes",
             where=str(path),
             hint=f"export it: `kelly export {contract.model_id} --all`, or leave out --with-checkpoint",
+            code="contract.changed",
         )
     return path

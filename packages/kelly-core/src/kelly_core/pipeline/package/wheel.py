@@ -49,7 +49,9 @@ def write_wheel(plan: Plan, to: Path) -> Path:
             built.replace(target)
     except OSError as error:
         hint = "choose another folder with --to"
-        raise UserError(f"can't be written ({error.strerror or error})", where=str(to), hint=hint) from error
+        raise UserError(
+            f"can't be written ({error.strerror or error})", where=str(to), hint=hint, code="usage.output"
+        ) from error
     return target
 
 
@@ -121,6 +123,8 @@ def _build(tree: Path, to: Path) -> Path:
     if done.returncode or len(wheels) != 1:
         last = ((done.stderr + done.stdout).strip().splitlines() or ["it says nothing"])[-1]
         raise KellyError(
-            f"hatchling can't build the package: {last}", hint="`pip install -U hatchling` may help"
+            f"hatchling can't build the package: {last}",
+            hint="`pip install -U hatchling` may help",
+            code="failure.wheel",
         )
     return wheels[0]

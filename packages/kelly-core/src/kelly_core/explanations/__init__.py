@@ -1,0 +1,1 @@
+"""What each error code means: a file for each kind, read by `kelly_core.explain`."""
