@@ -90,6 +90,22 @@ def test_the_gate_ends_with_1_when_p99_misses_the_budget(workspace, kelly):
     assert "whole with front end" in out
 
 
+def test_what_cannot_be_recorded_is_told_after_the_measurement_is_shown(workspace, kelly):
+    place = workspace.contract("emotionrecognizer")
+    contract = Contract.load(place)
+    contract.model_copy(update={"run_id": "20260101-000000-emotion-0000"}).save(place)
+    registry = workspace.registry
+    registry.write_text("{")
+    try:
+        code, out, err = kelly("bench", "emotion", "--runs", "20", "--json")
+    finally:
+        registry.unlink()
+        contract.save(place)
+    assert code == 0
+    assert json.loads(out)["models"][0]["rows"]
+    assert "emotion: not everything is recorded: " in err
+
+
 def test_what_is_not_exported_is_named(kelly, tmp_path, monkeypatch):
     code, _, err = kelly("bench", "emotion", "--runtime", "torchscript")
     assert code == 2
@@ -103,17 +119,17 @@ def test_what_is_not_exported_is_named(kelly, tmp_path, monkeypatch):
 def test_only_calls_under_the_budget_s_rule_can_miss_it():
     slow = np.full(100, 7.0)
     rows = [Timed("onnx", "whole", slow, counts=False), Timed("onnx", "step", slow, counts=True)]
-    assert ModelTimes("m", "m", 5.0, rows, {}).misses() == [
+    assert ModelTimes("m", "m", "mlp", 5.0, rows, {}).misses() == [
         "m: onnx, step: p99 is 7.000 ms, the budget is 5 ms"
     ]
-    assert ModelTimes("m", "m", 8.0, rows, {}).misses() == []
+    assert ModelTimes("m", "m", "mlp", 8.0, rows, {}).misses() == []
 
 
 def test_a_budget_that_nothing_was_held_to_is_missed():
     empty = [Timed("empty graph", "", np.full(20, 0.1))]
-    (line,) = ModelTimes("m", "m", 5.0, empty, {"coreml": "not on Linux"}).misses()
+    (line,) = ModelTimes("m", "m", "mlp", 5.0, empty, {"coreml": "not on Linux"}).misses()
     assert "nothing was timed that the budget is for (coreml: not on Linux)" in line
-    (line,) = ModelTimes("m", "m", 5.0, empty, {}).misses()
+    (line,) = ModelTimes("m", "m", "mlp", 5.0, empty, {}).misses()
     assert "`kelly export m` writes one" in line
 
 
@@ -197,7 +213,7 @@ def test_a_model_whose_call_is_a_step_is_called_once_each():
 
 def test_the_picture_has_a_panel_for_each_model(tmp_path):
     rows = [Timed("onnx", "whole", np.sort(np.random.default_rng(0).gamma(2.0, 1.0, 50)), counts=True)]
-    models = [ModelTimes(name, name, 5.0, rows, {}) for name in ("one", "two")]
+    models = [ModelTimes(name, name, "mlp", 5.0, rows, {}) for name in ("one", "two")]
     path = tmp_path / "pictures" / "latency.svg"
     draw(models, path, {"processor": "toy"})
     assert path.read_text().count("budget") >= 2

@@ -141,11 +141,16 @@ def _short(host: PluginHost, model_id: str) -> str:
 
 def _record(homes: dict[Home, str], measured: list[ModelTimes], hardware: str) -> None:
     """Figures into contracts, never of packages; a card is written again where its run left the data for it."""
+    from kelly_core.errors import KellyError
     from kelly_core.pipeline.bench.record import record_latency
 
     for home, times in zip(homes, measured, strict=True):
-        if home.entry is None:
+        if home.entry is not None:
+            continue
+        try:
             record_latency(home.workspace, home.contract(), times, hardware)
+        except KellyError as error:  # what took minutes to measure is shown all the same
+            console.warn(f"{times.name}: not everything is recorded: {error}")
 
 
 def _show(measured: list[ModelTimes], found: dict[str, Any]) -> None:

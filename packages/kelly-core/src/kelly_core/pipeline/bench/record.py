@@ -24,6 +24,9 @@ def record_latency(workspace: Workspace, contract: Contract, times: ModelTimes, 
         contract: Of the model, as it stands.
         times: What was measured.
         hardware: Name of the processor.
+
+    Raises:
+        RegistryError: The registry, or what the run left for its card, can't be read; the contract is written.
     """
     new = figures(times, hardware)
     measured = {(one.runtime, one.what, one.hardware) for one in new}
@@ -32,7 +35,9 @@ def record_latency(workspace: Workspace, contract: Contract, times: ModelTimes, 
     contract.save(workspace.contract(contract.model_id))
     try:
         record_exports(workspace, contract.model_id, [])  # the registry holds the contract's checksum
-    except RegistryError:
+    except RegistryError as error:
+        if error.code not in {"registry.missing", "registry.unknown-model"}:
+            raise
         return  # a copied model that isn't registered has no card either
     folder = workspace.runs / contract.run_id
     if contract.run_id and (folder / CARD_FILE).is_file():
