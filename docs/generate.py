@@ -63,7 +63,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     }
     for file in sorted(DOCS.glob("*.md")):
         text = file.read_text(encoding="utf-8")
-        blocks = [block.split() for block in re.findall(BEGIN.format(name="([a-z0-9 ]+)"), text)]
+        blocks = [block.split() for block in re.findall(BEGIN.format(name="([a-z0-9 -]+)"), text)]
         mine = [block for block in blocks if block[0] in makers]
         for name, *arguments in mine:
             text = fill(text, " ".join([name, *arguments]), makers[name](*arguments), file.name)
@@ -304,23 +304,38 @@ def _arm(report: dict[str, Any], name: str, arm: dict[str, Any]) -> list[str]:
     kind = "95 %, over groups" if single else "95 %, over folds"
     lines.append(f"| predictor | {headline} ({kind}) | {' | '.join(metrics)} |")
     lines.append("|---|---:|" + "---:|" * len(metrics))
+    # Where some rows have no headline, the others' figures count as much, and have their intervals too.
+    apart = any(headline not in row["over_folds"] for row in rows)
     for row in rows:
-        value = _figure(row["over_folds"][headline]["value"])
-        ends = row["over_groups"][headline] if single else row["over_folds"][headline]
-        spread = _range(ends) if single else f" ± {(ends['high'] - ends['low']) / 2:.3f}"
-        others = " | ".join(_figure(row["over_folds"][metric]["value"]) for metric in metrics)
-        lines.append(f"| {row['name']} | {value}{spread} | {others} |")
+        figures = [_spread(row, headline, single=single)]
+        figures += [_spread(row, m, single=single) if apart else _mean(row, m) for m in metrics]
+        lines.append(f"| {row['name']} | {' | '.join(figures)} |")
     runs = rows[0]["per_seed"].items()
     per_seed = ", ".join(f"{seed}: {values[headline]:.3f}" for seed, values in runs)
     lines += ["", f"{headline} per seed: {per_seed}."]
-    if differences := rows[0].get("paired_difference"):
-        lines += ["", f"| {headline} minus that of | paired difference (95 %, over groups) |", "|---|---:|"]
-        for baseline, of in differences.items():
-            lines.append(f"| {baseline} | {_figure(of[headline]['value'])}{_range(of[headline])} |")
+    differences = rows[0].get("paired_difference", {})
+    for metric in [headline, *metrics] if apart else [headline]:
+        found = {baseline: of[metric] for baseline, of in differences.items() if metric in of}
+        if found:
+            lines += ["", f"| {metric} minus that of | paired difference (95 %, over groups) |", "|---|---:|"]
+            lines += [f"| {name} | {_figure(of['value'])}{_range(of)} |" for name, of in found.items()]
     if arm["breakdown"]:
         lines += ["", "| of the model | |", "|---|---:|"]
         lines += [f"| {what} | {value:.3f} |" for what, value in arm["breakdown"].items()]
     return lines
+
+
+def _spread(row: dict[str, Any], metric: str, *, single: bool) -> str:
+    """A figure with its interval; a baseline that can't be asked for it has none."""
+    if metric not in row["over_folds"]:
+        return "-"
+    ends = row["over_groups"][metric] if single else row["over_folds"][metric]
+    spread = _range(ends) if single else f" ± {(ends['high'] - ends['low']) / 2:.3f}"
+    return f"{_figure(row['over_folds'][metric]['value'])}{spread}"
+
+
+def _mean(row: dict[str, Any], metric: str) -> str:
+    return _figure(row["over_folds"][metric]["value"]) if metric in row["over_folds"] else "-"
 
 
 def _figure(value: float) -> str:

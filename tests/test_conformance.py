@@ -72,6 +72,7 @@ def polymusic(root):
 
 LAYOUTS = {
     "kelly-core:midi-folder": lambda root: tune(root / "a.mid"),
+    "kelly-core:sound-folder": lambda root: (root / "a.wav").touch(),
     "kelly-dynamics:asap": asap,
     "kelly-emotion:audio-folder": audio_folder,
     "kelly-emotion:ravdess": ravdess,

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from kelly_core.cli.evaluate import _show_protocol
 from kelly_core.evaluate.folds import FoldResult, pooled
 from kelly_core.evaluate.protocol import Protocol, PublishedRow
 from kelly_core.evaluate.protocol_report import make_report
@@ -89,3 +90,20 @@ def test_arms_have_their_own_rows_and_differences_to_their_own_baselines():
     assert content["arms"]["live"]["architecture_type"] == "tcn"
     shown = report.rows[0].figure("accuracy")
     assert shown.low <= shown.value <= shown.high
+
+
+def test_a_baseline_without_the_headline_is_shown_with_what_it_has(capsys):
+    def metrics(predictions):
+        return {"recall": 0.5} | ({} if "silent" in predictions.extra else accuracy(predictions))
+
+    results = [result(*key) for key in SCORES]
+    for one in results:
+        silent = {name: replace(of, extra={"silent": np.ones(10)}) for name, of in one.baselines.items()}
+        one.baselines.update(silent)
+    task = SimpleNamespace(metrics=metrics, sums=lambda p: None, breakdown=lambda p: {})
+    _show_protocol(make_report(PROTOCOL, "m", {"": "cnn"}, results, task))
+    shown = capsys.readouterr().out
+    (row,) = [line for line in shown.splitlines() if line.startswith("majority ")]
+    assert row.split()[1:] == ["-", "0.500"]
+    assert "recall minus that of majority" in shown
+    assert "accuracy minus that of majority" not in shown

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from kelly_core.sound.store import MelStore
 from kelly_core.train.optim import build_optimizer
 from kelly_emotion.config import EmotionConfig
-from kelly_emotion.data.source import ClipSource, MelStore
+from kelly_emotion.data.source import ClipSource
 from kelly_emotion.model import EmotionStreaming, build_network
 from kelly_emotion.task import EmotionTask
 

@@ -116,7 +116,7 @@ def test_files_are_ranked_by_how_near_they_are_to_another(kelly, clap_folder, so
         ((), "nothing was asked about the files"),
         (("--labels", "one"), "one label beside none"),
         (("--labels", "a,b,a"), "'a' stands twice"),
-        (("--embedding", "out.txt"), "are written as a NumPy array"),
+        (("--embedding", "out.txt"), "embeddings aren't written as .txt"),
         (("--json", "--weights", "nowhere"), "no such folder of weights"),
         (("--labels", LABELS, "--like", "nowhere.wav"), "there is no such file"),
     ],

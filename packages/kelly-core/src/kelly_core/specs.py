@@ -118,7 +118,8 @@ class ModelSpec:
         config: The pydantic configuration class, a `kelly_core.config.TrainConfig`; None for one only run.
         task_class: The `kelly_core.task.Task` that trains it (may import torch); None for one only run.
         predict: Function that becomes `kelly predict NAME`; typer reads its signature.
-        infer_file: `infer_file(engine, path) -> kelly_core.inference.FilePrediction`, for `Engine.infer_file`.
+        infer_file: `infer_file(engine, path)`, for `Engine.infer_file`: a `kelly_core.inference.FilePrediction`
+            of a classifier, a `FileEmbedding` of a model that gives vectors, else what suits the model.
         protocols: Mapping of protocol name to `kelly_core.evaluate.Protocol`, for `kelly evaluate --protocol`.
         aliases: Other names a user may type (`"emotion_recognizer"`).
         inputs, outputs, state: Tensors at the interface.

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-RAW_FOLDERS = ("emotions", "melodies", "chord_progressions", "expression", "grooves")
+RAW_FOLDERS = ("emotions", "melodies", "chord_progressions", "expression", "grooves", "sounds")
 DATA_FOLDERS = (*(f"raw/{name}" for name in RAW_FOLDERS), "processed", "downloads", "cache")
 
 

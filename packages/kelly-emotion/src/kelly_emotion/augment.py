@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kelly_core.sound.windows import FLOOR_DB
 from kelly_emotion.config import AugmentConfig
-from kelly_emotion.windows import FLOOR_DB
 
 NOISE_DB = (-70.0, -45.0)
 """Range of the level of added noise, dB per band."""

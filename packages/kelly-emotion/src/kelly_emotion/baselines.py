@@ -1,69 +1,38 @@
-"""What the model has to beat: the majority class, and a linear classifier on functionals."""
+"""What the model has to beat beside the majority class: a linear classifier on functionals."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
+from kelly_core.evaluate.linear import linear_svm
 from kelly_emotion.data.source import ClipSource
 
 N_MFCC = 20
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 COSTS = (1e-5, 1e-4, 1e-3, 1e-2)
 """Values of C that grouped cross-validation inside the training side chooses from."""
-UNSEEN = -30.0
-"""Log-probability of a class without training clips."""
-
-
-def majority(train: ClipSource, n_items: int, n_classes: int) -> NDArray[np.float64]:
-    """Log-probabilities (n_items, n_classes) that always name the most frequent training class."""
-    counts = np.bincount(train.targets, minlength=n_classes)
-    scores = np.log((counts + 1e-6) / counts.sum())
-    return np.tile(scores, (n_items, 1))
 
 
 def functionals_svm(train: Sequence[ClipSource], test: ClipSource, n_classes: int) -> NDArray[np.float64]:
     """Log-probabilities (items, n_classes) of a linear support vector machine on functionals.
-
-    Classes are weighted by the inverse of their count, as the model's are. C is chosen by grouped
-    cross-validation, and so is the map from distances to probabilities (Platt, 1999).
 
     Args:
         train: Sources to learn from: nothing has to be held out, since no epoch is chosen.
         test: Clips to predict.
         n_classes: Number of classes.
     """
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.model_selection import GridSearchCV, GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import LinearSVC
-
-    features = np.stack([functionals(clip) for source in train for clip in source.regions_of_clips()])
-    targets = np.concatenate([source.targets for source in train])
-    groups = np.concatenate([source.groups for source in train])
-    machine = make_pipeline(StandardScaler(), LinearSVC(C=1e-3, class_weight="balanced"))
-    heard = np.stack([functionals(clip) for clip in test.regions_of_clips()])
-    classes = np.unique(targets)
-    if len(classes) < 2:
-        return majority(train[0], len(test), n_classes)
-    folds = min(4, len(np.unique(groups)))
-    parts = list(GroupKFold(folds).split(features, targets, groups)) if folds >= 2 else []
-    result = np.full((len(test), n_classes), UNSEEN)
-    if parts and all(len(np.unique(targets[kept])) == len(classes) for kept, _ in parts):
-        search = GridSearchCV(machine, {"linearsvc__C": COSTS}, cv=parts, scoring="balanced_accuracy")
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="A single label was found")  # in a very small fold
-            chosen = search.fit(features, targets).best_estimator_
-        fitted = CalibratedClassifierCV(chosen, cv=parts, ensemble=False).fit(features, targets)
-        result[:, classes] = np.log(fitted.predict_proba(heard) + 1e-12)
-    else:  # too few clips to cross-validate: the classes of the plain machine, without confidence
-        result[np.arange(len(test)), machine.fit(features, targets).predict(heard)] = 0.0
-    return result
+    return linear_svm(
+        np.stack([functionals(clip) for source in train for clip in source.store.regions_of_clips()]),
+        np.concatenate([source.targets for source in train]),
+        np.concatenate([source.groups for source in train]),
+        np.stack([functionals(clip) for clip in test.store.regions_of_clips()]),
+        n_classes,
+        COSTS,
+    )
 
 
 def functionals(mel: NDArray[np.float32]) -> NDArray[np.float64]:

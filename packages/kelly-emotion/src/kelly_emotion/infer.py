@@ -6,19 +6,16 @@ Probabilities of a file are the normalised geometric mean over its windows, as i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_core.contract import Contract
-from kelly_core.data.audio_files import read_audio
-from kelly_core.errors import ContractError, DataError, UserError
-from kelly_core.features.audio import FEATURE_VERSION, LogMel, MelConfig
+from kelly_core.errors import UserError
+from kelly_core.features.audio import MelConfig
 from kelly_core.inference import Engine, FilePrediction, Span
-from kelly_emotion.windows import FLOOR_DB, cut_window, evaluation_starts, speech_region
+from kelly_core.sound.described import hear_file
+from kelly_core.sound.windows import FLOOR_DB, active_region, cut_window, evaluation_starts
 
 WINDOWS_AT_ONCE = 32
 """Windows per call of the engine: bounds the memory of long files."""
@@ -45,27 +42,10 @@ def infer_file(engine: Engine, path: Path, hop: float | None = None) -> FilePred
     """
     if hop is not None and not hop > 0:
         raise UserError(f"the hop must be above 0 s, got {hop:g}", where="--hop", hint="for example 0.5")
+    mel, config, seconds = hear_file(engine, path)
     contract = engine.contract
-    if contract.interface:
-        raise UserError(
-            f"the {engine.runtime} file takes sound itself and isn't fed with prepared features",
-            where=str(path),
-            hint='call engine.infer({"waveform": samples}), or choose another runtime',
-        )
-    front_end = _front_end(_mel_config(contract))
-    config = front_end.config
-    samples = read_audio(path, config.sample_rate)
-    seconds = len(samples) / config.sample_rate
-    mel = np.ascontiguousarray(front_end(samples).T)  # (frames, n_mels)
-    if mel.max() <= FLOOR_DB:
-        raise DataError(
-            "it holds nothing but digital silence",
-            where=str(path),
-            hint="check the recording",
-            code="data.sound",
-        )
     window = contract.window["frames"]
-    starts = evaluation_starts(speech_region(mel), window, contract.window["hop_frames"])
+    starts = evaluation_starts(active_region(mel), window, contract.window["hop_frames"])
     whole = _normalised(_log_probabilities(engine, mel, starts, window).mean(axis=0))
     every = hop if hop is not None else SPAN_HOP if seconds > LONG_FILE else None
     spans = () if every is None else tuple(_spans(engine, mel, window, config, every))
@@ -103,30 +83,3 @@ def _log_probabilities(
 def _normalised(log_probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     raised = np.exp(log_probabilities - log_probabilities.max())
     return raised / raised.sum()
-
-
-def _mel_config(contract: Contract) -> MelConfig:
-    """The front end that the contract describes."""
-    features = contract.features
-    names = [field.name for field in fields(MelConfig)]
-    missing = [name for name in (*names, "version") if name not in features]
-    if missing or not {"frames", "hop_frames"} <= set(contract.window):
-        raise ContractError(
-            f"its contract does not describe the log-mel front end (missing: {', '.join(missing) or 'window'})",
-            where=f"contract of {contract.model_id!r}",
-            hint="export the model again",
-            code="contract.other-version",
-        )
-    if features["version"] != FEATURE_VERSION:
-        raise ContractError(
-            f"it was trained on features {features['version']!r}; this kelly-core computes {FEATURE_VERSION!r}",
-            where=f"contract of {contract.model_id!r}",
-            hint="train it again, or install the kelly-core it was trained with",
-            code="contract.other-version",
-        )
-    return MelConfig(**{name: features[name] for name in names})
-
-
-@lru_cache(maxsize=4)
-def _front_end(config: MelConfig) -> LogMel:
-    return LogMel(config)

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-
-from kelly_core.config import SplitConfig
-from kelly_core.data import Dataset
-from kelly_core.data.splits import split_items
-from kelly_core.evaluate import Protocol, PublishedRow
-
-VALIDATION_SHARE = 0.25
-"""Share of the training speakers that chooses the epoch: four or five of nineteen."""
-
-
-def speaker_folds(dataset: Dataset, seed: int) -> Sequence[tuple[str, dict[str, NDArray[np.int64]]]]:
-    """The five published speaker folds; validation speakers are drawn from the other four by the seed."""
-    folds = sorted({item.fold for item in dataset.items if item.fold is not None})
-    config = SplitConfig(by="fold", validation=VALIDATION_SHARE, seed=seed)
-    return [(fold, split_items(dataset.items, config.model_copy(update={"test_fold": fold}))) for fold in folds]
-
+from kelly_core.evaluate import Protocol, PublishedRow, declared_folds
 
 RAVDESS_5FOLD = Protocol(
     name="ravdess-5fold",
     summary="RAVDESS speech, 7 classes without calm, 5 speaker folds (Luna-Jiménez et al., 2021)",
     dataset="ravdess",
-    folds=speaker_folds,
+    folds=declared_folds,
     headline="uar",
     options={"calm": "drop"},
     settings={"validate_every": 5},

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.inference import softmax
+from kelly_core.sound.picture import draw_mels
 
 
 def draw_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path, title: str) -> Path:
@@ -39,27 +40,6 @@ def draw_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path,
     return path
 
 
-def draw_mel(mel: NDArray[np.float32], path: Path, title: str, seconds_per_frame: float) -> Path:
-    """Draw a log-mel picture.
-
-    Args:
-        mel: (n_mels, frames), dB.
-        path: PNG to write.
-        title: Heading.
-        seconds_per_frame: For the time axis.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-    axes = figure.subplots()
-    extent = (0.0, mel.shape[1] * seconds_per_frame, 0.0, float(mel.shape[0]))
-    image = axes.imshow(mel, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-90)
-    axes.set(xlabel="time (s)", ylabel="mel band", title=title)
-    figure.colorbar(image, label="dB")
-    figure.savefig(path, dpi=100)
-    return path
-
-
 def write_sample(
     folder: Path,
     clip: str,
@@ -76,7 +56,7 @@ def write_sample(
     name = Path(clip).stem
     shutil.copyfile(clip, folder / Path(clip).name)
     heading = f"{name}: {truth}, heard as {top[0]['label']} ({top[0]['probability']:.0%})"
-    draw_mel(mel, folder / f"{name}.png", heading, seconds_per_frame)
+    draw_mels({heading: mel}, folder / f"{name}.png", seconds_per_frame)
     (folder / f"{name}.json").write_text(
         json.dumps({"file": clip, "truth": truth, "top": top}, indent=2) + "\n"
     )

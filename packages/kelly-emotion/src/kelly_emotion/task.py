@@ -19,20 +19,23 @@ from kelly_core.contract import ChainInfo, ChainState, ChainTensor, Pooling, Sta
 from kelly_core.data import Dataset
 from kelly_core.deployed import Deployed
 from kelly_core.errors import FormatError
+from kelly_core.evaluate.classification import classification_metrics, confusion_matrix
+from kelly_core.evaluate.linear import majority
 from kelly_core.export import Runner, View
-from kelly_core.features.audio import FEATURE_VERSION, MelConfig
+from kelly_core.features.audio import MelConfig
+from kelly_core.sound.described import mel_features, mel_input
+from kelly_core.sound.front_end import waveform_view
+from kelly_core.sound.standardize import Standardize
+from kelly_core.sound.windows import FLOOR_DB, louder
 from kelly_core.task import Context, Interface, Predictions, Prepared, Source, Split, Task
 from kelly_emotion.augment import augment
-from kelly_emotion.baselines import functionals_svm, majority
+from kelly_emotion.baselines import functionals_svm
 from kelly_emotion.config import EmotionConfig
-from kelly_emotion.data.prepare import mel_config, prepare
+from kelly_emotion.data.prepare import prepare
 from kelly_emotion.data.source import ClipSource
-from kelly_emotion.front_end import waveform_view
 from kelly_emotion.labels import EMOTIONS
-from kelly_emotion.metrics import classification_metrics, confusion_matrix
-from kelly_emotion.model import EmotionStreaming, PooledChunks, Standardize, StreamingChunk, build_network
+from kelly_emotion.model import EmotionStreaming, PooledChunks, StreamingChunk, build_network
 from kelly_emotion.report import draw_confusion, write_sample
-from kelly_emotion.windows import FLOOR_DB
 
 EVALUATION_HOP = 32
 """Frames between two windows of one clip."""
@@ -52,7 +55,7 @@ class EmotionTask(Task[EmotionConfig]):
     @cached_property
     def mel_config(self) -> MelConfig:
         """The front end's settings."""
-        return mel_config(self.config)
+        return self.config.features.front_end()
 
     def dataset_options(self) -> dict[str, Any]:
         """How labels are read."""
@@ -66,7 +69,7 @@ class EmotionTask(Task[EmotionConfig]):
         """The configured network; normalisation from the speech of the training side."""
         module = build_network(self.config)
         if isinstance(train, ClipSource):
-            frames = np.concatenate(list(train.regions_of_clips()))
+            frames = np.concatenate(list(train.store.regions_of_clips()))
             normalize = module.get_submodule("normalize")
             assert isinstance(normalize, Standardize)
             normalize.fit(float(frames.mean(dtype=np.float64)), float(frames.std(dtype=np.float64)))
@@ -93,7 +96,7 @@ class EmotionTask(Task[EmotionConfig]):
         total = np.zeros((len(source), len(EMOTIONS)))
         count = np.zeros(len(source))
         for mel, owners in source.evaluation_batches(batch_size, EVALUATION_HOP):
-            heard = _louder(mel, gain_db) if gain_db else mel
+            heard = louder(mel, gain_db) if gain_db else mel
             scores = model(torch.from_numpy(heard).to(device)).log_softmax(dim=1).cpu().numpy()
             np.add.at(total, owners, scores)
             np.add.at(count, owners, 1)
@@ -112,7 +115,7 @@ class EmotionTask(Task[EmotionConfig]):
         assert isinstance(test, ClipSource)
         known = [source for side, source in sources.items() if side != on and isinstance(source, ClipSource)]
         outputs = {
-            "majority class": majority(train, len(test), len(EMOTIONS)),
+            "majority class": majority(train.targets, len(test), len(EMOTIONS)),
             "functionals + linear SVM": functionals_svm(known, test, len(EMOTIONS)),
         }
         return {
@@ -183,18 +186,11 @@ class EmotionTask(Task[EmotionConfig]):
 
     def interface(self) -> Interface:
         """One log-mel in, seven logits out; `streaming` gives frames to pool, and has state."""
-        bands = self.config.features.n_mels
-        unit = "dB (10 log10 of mel power, floored at 1e-10)"
         interface = Interface(
-            inputs=[TensorInfo(name="input", shape=["batch", 1, bands, "frames"], unit=unit, low=FLOOR_DB)],
+            inputs=[mel_input(self.config.features.n_mels, "frames")],
             outputs=[TensorInfo(name="output", shape=["batch", len(EMOTIONS)], unit="logit")],
             labels=list(EMOTIONS),
-            features={
-                "kind": "log-mel",
-                "version": FEATURE_VERSION,
-                **self.mel_config.as_dict(),
-                "floor_db": FLOOR_DB,
-            },
+            features=mel_features(self.mel_config),
             window={"frames": self.config.input_size, "hop_frames": EVALUATION_HOP, "look_ahead": 0},
         )
         module = build_network(self.config)
@@ -225,7 +221,7 @@ class EmotionTask(Task[EmotionConfig]):
                 hint="export the network alone, e.g. onnx; `--code cpp` writes the front end for streams",
                 code="format.state",
             )
-        return waveform_view(self.mel_config, self.config.input_size, model)
+        return waveform_view(self.mel_config, self.config.input_size, model, _place)
 
     def deployed(self, model: nn.Module, runner: Runner) -> nn.Module:
         """The exported file; of `streaming` with the pooling that the host does."""
@@ -278,6 +274,6 @@ class EmotionTask(Task[EmotionConfig]):
         ]
 
 
-def _louder(mel: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
-    """A log-mel as its sound would give it at another level: digital silence stays silent."""
-    return np.where(mel > FLOOR_DB, np.maximum(mel + np.float32(gain_db), FLOOR_DB), mel)
+def _place(source: Source, clip: int) -> tuple[str, int]:
+    assert isinstance(source, ClipSource)
+    return source.paths[clip], sum(source.store.regions[clip]) // 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from kelly_core.data.audio_files import read_audio
 from kelly_core.errors import UserError
-from kelly_core.inference import FilePrediction, Span, softmax
+from kelly_core.inference import FileEmbedding, FilePrediction, Span, softmax
 from kelly_core.workspace import Workspace
 from kelly_pretrained.loading import load, quiet
 from kelly_pretrained.origins import CLAP
@@ -21,25 +20,6 @@ from kelly_pretrained.weights import find_weights
 Floats = NDArray[np.float32]
 BATCH = 8
 """Windows that go through the network at once."""
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A file in the common space.
-
-    Attributes:
-        path: The file.
-        seconds: Its length.
-        embedding: (dims,) of the whole file: the mean of its windows', at unit length.
-        windows: (windows, dims) of its parts, at unit length.
-        times: Start and end of each window in seconds.
-    """
-
-    path: Path
-    seconds: float
-    embedding: Floats
-    windows: Floats
-    times: Sequence[tuple[float, float]]
 
 
 class Clap:
@@ -66,10 +46,11 @@ class Clap:
         longest: int = min(self.processor.tokenizer.model_max_length, config.max_position_embeddings - 2)
         return longest
 
-    def embed_file(self, path: Path) -> Sound:
+    def embed_file(self, path: Path) -> FileEmbedding:
         """Embed a file, in windows as long as the model hears at once: 10 s.
 
-        The last window ends with the file, so that each is full. A file gives the same embedding every time.
+        All vectors have length 1; the file's is the mean of its windows'. The last window ends with the
+        file, so that each is full. A file gives the same embedding every time.
 
         Args:
             path: Sound of any rate and channel count, up to an hour.
@@ -83,7 +64,7 @@ class Clap:
         starts = window_starts(len(samples), size)
         windows = self._embed([samples[start : start + size] for start in starts])
         times = [(start / rate, min(start + size, len(samples)) / rate) for start in starts]
-        return Sound(Path(path), len(samples) / rate, unit(windows.mean(axis=0)), windows, times)
+        return FileEmbedding(Path(path), len(samples) / rate, unit(windows.mean(axis=0)), windows, times)
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """Embed texts: (texts, dims) at unit length.
@@ -106,7 +87,7 @@ class Clap:
         with torch.inference_mode(), quiet():
             return unit(self.model.get_text_features(**tokens).pooler_output.numpy())
 
-    def classify(self, sound: Sound, labels: Sequence[str], texts: Floats) -> FilePrediction:
+    def classify(self, sound: FileEmbedding, labels: Sequence[str], texts: Floats) -> FilePrediction:
         """How well each label describes a file beside the others, as probabilities.
 
         Args:

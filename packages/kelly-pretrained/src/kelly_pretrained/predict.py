@@ -11,8 +11,7 @@ import typer
 from kelly_core.errors import UserError
 
 if TYPE_CHECKING:
-    from kelly_core.inference import FilePrediction
-    from kelly_pretrained.clap import Sound
+    from kelly_core.inference import FileEmbedding, FilePrediction
     from kelly_pretrained.origins import Origin
     from kelly_pretrained.whisper import Transcript
 
@@ -82,7 +81,8 @@ def clap_command(
         Path | None, typer.Option(metavar="FILE", help="Say how near each file is to the sound of this one.")
     ] = None,
     embedding: Annotated[
-        Path | None, typer.Option(metavar="OUT.npy", help="Write the embeddings there, one row for each file.")
+        Path | None,
+        typer.Option(metavar="OUT.npy", help="Write the embeddings there (.npy, .npz, .csv or .json)."),
     ] = None,
     weights: Weights = None,
     download: Download = False,
@@ -104,7 +104,9 @@ def clap_command(
       kelly predict clap song.wav --json --download     when the weights aren't here
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.cli.predict import find_inputs, run_each, tell
+    from kelly_core.cli.predict_embeddings import write
     from kelly_core.data.audio_files import READABLE
+    from kelly_core.infer.embedding import check_table
     from kelly_pretrained.clap import open_weights
     from kelly_pretrained.origins import CLAP
 
@@ -115,7 +117,8 @@ def clap_command(
             hint='add --labels "happy music,sad music", --like FILE, --embedding OUT.npy or --json',
         )
     names = [] if labels is None else parse_labels(labels)
-    _check_target(embedding)
+    if embedding is not None:
+        check_table(embedding)
     files = find_inputs(inputs, READABLE)
     if like is not None:
         find_inputs([like], READABLE)
@@ -125,15 +128,14 @@ def clap_command(
     target = None if like is None else model.embed_file(like)
     done, failed = run_each(files, model.embed_file)
     labelled = None if texts is None else [model.classify(sound, names, texts) for sound in done]
-    cosines = None if target is None else [float(sound.embedding @ target.embedding) for sound in done]
     about: dict[str, Any] = {"model": CLAP.about(folder)}
     if embedding is not None:
-        _write(embedding, files, done, model.dims)
+        write(embedding, files, done)
         about["embedding"] = {"file": str(embedding), "rows": [str(path) for path in files]}
     tell(
-        _records(done, labelled, cosines),
+        _records(done, labelled, target),
         failed,
-        lambda: _show_sounds(done, labelled, cosines, like),
+        lambda: _show_sounds(done, labelled, target),
         as_json=json,
         about=about,
     )
@@ -189,67 +191,26 @@ def _show_transcripts(transcripts: Sequence[Transcript]) -> None:
 
 
 def _records(
-    sounds: Sequence[Sound], labelled: Sequence[FilePrediction] | None, cosines: Sequence[float] | None
+    sounds: Sequence[FileEmbedding], labelled: Sequence[FilePrediction] | None, target: FileEmbedding | None
 ) -> list[dict[str, Any]]:
     """What was asked for, in plain values: labels, cosines, and embeddings where no labels were given."""
-    records: list[dict[str, Any]] = []
-    for at, sound in enumerate(sounds):
-        record: dict[str, Any] = {"file": str(sound.path), "seconds": round(sound.seconds, 3)}
-        if labelled is not None:
-            record |= labelled[at].as_dict(len(labelled[at].labels))
-        else:
-            record["embedding"] = [round(float(value), 6) for value in sound.embedding]
-        if cosines is not None:
-            record["similarity"] = round(cosines[at], 6)
-        records.append(record)
-    return records
+    from kelly_core.cli.predict_embeddings import records
+
+    found = records(sounds, target)
+    if labelled is not None:
+        for record, said in zip(found, labelled, strict=True):
+            del record["embedding"]
+            record.update(said.as_dict(len(said.labels)))
+    return found
 
 
 def _show_sounds(
-    sounds: Sequence[Sound],
-    labelled: Sequence[FilePrediction] | None,
-    cosines: Sequence[float] | None,
-    like: Path | None,
+    sounds: Sequence[FileEmbedding], labelled: Sequence[FilePrediction] | None, target: FileEmbedding | None
 ) -> None:
-    from kelly_core.cli import console
     from kelly_core.cli.predict import show_labels
+    from kelly_core.cli.predict_embeddings import show_nearest
 
     if labelled is not None:
         show_labels(labelled, len(labelled[0].labels))
-    if cosines is not None:
-        paths = [str(sound.path) for sound in sounds]
-        nearest = sorted(zip(cosines, paths, strict=True), key=lambda pair: -pair[0])
-        console.table(("file", f"cosine to {like}"), [(name, f"{value:.3f}") for value, name in nearest])
-
-
-def _check_target(path: Path | None) -> None:
-    if path is not None and path.suffix != ".npy":
-        raise UserError(
-            "embeddings are written as a NumPy array",
-            where=str(path),
-            hint="give a name that ends with .npy",
-            code="usage.output",
-        )
-
-
-def _write(path: Path, files: Sequence[Path], sounds: Sequence[Sound], dims: int) -> None:
-    """(files, dims) float32 as .npy, a row for each file as given; NaN for one that couldn't be used."""
-    import numpy as np
-
-    from kelly_core import atomic
-    from kelly_core.cli import console
-
-    found = {sound.path: sound.embedding for sound in sounds}
-    blank = np.full(dims, np.nan, np.float32)
-    rows = np.stack([found.get(file, blank) for file in files])
-    try:
-        with atomic.replacing(path) as part:
-            np.save(part, rows)
-    except OSError as error:
-        raise UserError(
-            f"the embeddings can't be written: {error.strerror or error}",
-            where=str(path),
-            hint="check the folder's permissions and the free space",
-            code="usage.output",
-        ) from None
-    console.note(f"wrote {path}: {len(rows)} rows of {dims}, in the order of the files")
+    if target is not None:
+        show_nearest(sounds, target)

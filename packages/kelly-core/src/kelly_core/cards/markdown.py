@@ -10,7 +10,7 @@ from kelly_core.registry.entries import Interval
 # Within a line: what begins code, emphasis, links, HTML, entities or a cell. An underscore between letters and
 # a `>` after text mean nothing there and stay readable.
 _SPECIAL = re.compile(r"([\\`*\[\]<|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#|\w+;))")
-_ACRONYMS = {"uar": "UAR", "nll": "NLL", "ece": "ECE", "f1": "F1", "auc": "AUC", "bpm": "BPM"}
+_WRITTEN = {name.lower(): name for name in ("AUC", "BPM", "dB", "ECE", "F1", "MAE", "NLL", "RMSE", "UAR")}
 _SHARES = ("accuracy", "top1", "top3", "top5")
 
 
@@ -61,7 +61,7 @@ def metric_name(name: str) -> str:
     >>> metric_name("macro_f1")
     'Macro F1'
     """
-    words = [_ACRONYMS.get(word, word) for word in name.split("_")]
+    words = [_WRITTEN.get(word, word) for word in name.split("_")]
     text = " ".join(words)
     return escape(text[:1].upper() + text[1:])
 

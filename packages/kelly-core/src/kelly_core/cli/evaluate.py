@@ -12,7 +12,7 @@ from kelly_core.cli import console
 from kelly_core.cli.complete import complete_dataset, complete_exporter, complete_model
 
 if TYPE_CHECKING:
-    from kelly_core.evaluate.protocol_report import ProtocolReport
+    from kelly_core.evaluate.protocol_report import ProtocolReport, Row
     from kelly_core.specs import ModelSpec
     from kelly_core.workspace import Workspace
 
@@ -265,17 +265,33 @@ def _show_arm(report: ProtocolReport, arm: str) -> None:
     single = math.isnan(mine[0].folds[headline].low)
     rows = []
     for row in mine:
-        found = row.figure(headline)
-        spread = f"[{found.low:.3f}, {found.high:.3f}]" if single else f"± {(found.high - found.low) / 2:.3f}"
-        figures = [f"{row.folds[metric].value:.{_places(row.folds[metric].value)}f}" for metric in others]
-        rows.append((row.name, f"{found.value:.3f} {spread}", *figures))
+        figures = [_mean(row, metric) for metric in others]
+        rows.append((row.name, _headline(row, headline, single=single), *figures))
     kind = "[95 % over groups]" if single else "± 95 % (t over folds)"
     console.table(("predictor", f"{headline} {kind}", *others), rows)
     model = mine[0]
     per_seed = ", ".join(f"{values[headline]:.3f}" for values in model.per_seed.values())
     console.say(f"\n{headline} per seed: {per_seed}")
+    comparable = all(headline in of for of in model.against.values())
     for baseline, of in model.against.items():
-        console.say(f"{headline} minus that of {baseline}, paired over groups [95 %]: {of[headline]}")
+        for metric in (headline,) if comparable else of:
+            console.say(f"{metric} minus that of {baseline}, paired over groups [95 %]: {of[metric]}")
+
+
+def _headline(row: Row, metric: str, *, single: bool) -> str:
+    """The figure with its interval; a baseline that can't be asked for it has none."""
+    if metric not in row.folds:
+        return "-"
+    found = row.figure(metric)
+    spread = f"[{found.low:.3f}, {found.high:.3f}]" if single else f"± {(found.high - found.low) / 2:.3f}"
+    return f"{found.value:.3f} {spread}"
+
+
+def _mean(row: Row, metric: str) -> str:
+    if metric not in row.folds:
+        return "-"
+    value = row.folds[metric].value
+    return f"{value:.{_places(value)}f}"
 
 
 def _places(value: float) -> int:

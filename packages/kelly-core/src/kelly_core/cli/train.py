@@ -172,12 +172,12 @@ def _show_result(finished: Any) -> None:
     splits = [side for side in ("train", "validation", "test") if side in results.metrics]
     rows = [
         [metric, *(_figure(results.metrics[side].get(metric)) for side in splits)]
-        for metric in results.metrics[splits[0]]
+        for metric in dict.fromkeys(metric for side in splits for metric in results.metrics[side])
     ]
     console.table(("metric", *splits), rows, title="95 % intervals by bootstrap over groups")
     headline = finished.headline
     compared = [(finished.name, results.metrics[results.measured_on][headline])]
-    compared += [(name, figures[headline]) for name, figures in results.baselines.items()]
+    compared += [(n, figures[headline]) for n, figures in results.baselines.items() if headline in figures]
     compared += [(f"{finished.name}, {name}", figures[headline]) for name, figures in results.variants.items()]
     console.say()
     console.table((f"{headline} on {results.measured_on}", "figure"), [(n, _figure(v)) for n, v in compared])
@@ -221,7 +221,9 @@ def _show_plan(job: Job, progress: Progress, *, as_json: bool) -> None:
         (name, *(side["labels"].get(label, 0) for label in labels), side["groups"], f"{hours.get(name, 0):.2f}")
         for name, side in sides.items()
     ]
-    console.table(("split", *labels, f"{job.dataset.group_kind}s", "hours"), rows)
+    console.table(
+        ("split", *(label or "items" for label in labels), f"{job.dataset.group_kind}s", "hours"), rows
+    )
     console.say()
     if changes:
         table = [(c.key, yaml_value(c.value), yaml_value(c.default), c.origin) for c in changes]

@@ -110,10 +110,9 @@ def _has_files(folder: Path) -> bool:
 
 
 def _recognise(host: PluginHost, spec: ModelSpec, folder: Path) -> DatasetSpec:
-    every = [one for one in host.specs("dataset", DatasetSpec) if not one.builtin]
+    every = host.specs("dataset", DatasetSpec)
     own = [one for one in every if spec.name in one.models]
     general = [one for one in every if one.name in spec.datasets and one not in own]
-    known = [*own, *general]
     # A reader made for this model knows more than a general one.
     found = [one for one in own if _knows(one, folder)] or [one for one in general if _knows(one, folder)]
     if len(found) == 1:
@@ -127,6 +126,7 @@ def _recognise(host: PluginHost, spec: ModelSpec, folder: Path) -> DatasetSpec:
             hint=f"say which: {choices}",
             code="data.layout",
         )
+    known = [one for one in (*own, *general) if not one.builtin]
     layouts = "; ".join(f"{one.name}: {one.summary}" for one in known) or "none installed"
     raise DataError(
         f"no dataset plugin for {spec.name!r} knows this layout. Seen: {_seen(folder)}. Known: {layouts}",

@@ -1,4 +1,4 @@
-"""The dataset that core brings: any folder of MIDI files. Light; reading lives in `midi_folder`."""
+"""The datasets that core brings: any folder of MIDI or of sound files. Light; reading lives beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KELLY_API = 1
 
 @hookimpl
 def kelly_datasets() -> list[DatasetSpec]:
-    """Folders of MIDI files, for the models that name it in `ModelSpec.datasets`."""
+    """Folders of files, for the models that name them in `ModelSpec.datasets`."""
     return [
         DatasetSpec(
             name="midi-folder",
@@ -18,5 +18,12 @@ def kelly_datasets() -> list[DatasetSpec]:
             models=(),
             opener=LazyRef("kelly_core.data.midi_folder:open_midi_folder"),
             recognises=LazyRef("kelly_core.data.midi_folder:recognises"),
-        )
+        ),
+        DatasetSpec(
+            name="sound-folder",
+            summary="any tree of sound files, with metadata.csv / metadata.json where there is one",
+            models=(),
+            opener=LazyRef("kelly_core.data.sound_folder:open_sound_folder"),
+            recognises=LazyRef("kelly_core.data.sound_folder:recognises"),
+        ),
     ]

@@ -65,3 +65,21 @@ def official_split(dataset: Dataset, seed: int) -> Sequence[tuple[str, Split]]:
     from kelly_core.data.splits import split_items
 
     return [("official", split_items(dataset.items, SplitConfig(by="declared", seed=seed)))]
+
+
+FOLD_VALIDATION = 0.25
+"""Share of the groups outside of the test fold that choose the epoch: four or five of nineteen speakers."""
+
+
+def declared_folds(dataset: Dataset, seed: int) -> Sequence[tuple[str, Split]]:
+    """The folds that the dataset declares, each the test side once; the seed draws validation groups.
+
+    Raises:
+        DataError: An item declares no fold.
+    """
+    from kelly_core.config import SplitConfig
+    from kelly_core.data.splits import split_items
+
+    folds = sorted({item.fold for item in dataset.items if item.fold is not None})
+    config = SplitConfig(by="fold", validation=FOLD_VALIDATION, seed=seed)
+    return [(fold, split_items(dataset.items, config.model_copy(update={"test_fold": fold}))) for fold in folds]

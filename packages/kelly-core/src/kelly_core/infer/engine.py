@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kelly_core.contract import ArtifactInfo, Contract
 from kelly_core.errors import ContractError, InferenceOnlyError, KellyError, PluginError, UserError
 from kelly_core.export import Runner
-from kelly_core.infer.result import FilePrediction, InferenceResult
+from kelly_core.infer.result import InferenceResult
 from kelly_core.plugins import PluginHost
 from kelly_core.runtime import BUILTIN, Runtime, runtime_for
 from kelly_core.tensors import check_inputs, with_reset_state
@@ -141,8 +141,12 @@ class Engine:
             ) from error
         return InferenceResult(outputs, loaded.contract)
 
-    def infer_file(self, path: Path | str) -> FilePrediction:
+    def infer_file(self, path: Path | str) -> Any:
         """Run the model on a file the way its package prepares files.
+
+        Returns:
+            A `FilePrediction` of a classifier, a `FileEmbedding` of a model that gives vectors, else what the
+            model's page says.
 
         Raises:
             UserError: The model's package has no way to read files.
@@ -156,8 +160,7 @@ class Engine:
                 where=str(path),
                 hint="prepare its inputs yourself and call infer()",
             )
-        result: FilePrediction = spec.infer_file.resolve()(self, Path(path))
-        return result
+        return spec.infer_file.resolve()(self, Path(path))
 
     def _ready(self) -> _Loaded:
         if self._loaded is None:

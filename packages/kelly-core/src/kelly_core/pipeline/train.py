@@ -191,6 +191,7 @@ def _open_run(job: Job, prepared: Prepared, device: DeviceChoice, batch_size: in
     else:
         return Run("", runs, job.spec.model_id)
     if first:
+        owners = [e.distribution for e in job.host.entries if (e.kind, e.name) == ("model", job.spec.name)]
         facts = {
             "run_id": run.id,
             "status": "training",
@@ -202,7 +203,7 @@ def _open_run(job: Job, prepared: Prepared, device: DeviceChoice, batch_size: in
             "batch_size": batch_size,
             "device": {"name": device.spec.name, "reason": device.reason},
             "data": _data_facts(job, prepared),
-            "environment": environment(),
+            "environment": environment(owners),
         }
         run.write("run.json", facts)
         run.write("split.json", _split_paths(job))

@@ -8,7 +8,7 @@ import platform
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -50,11 +50,15 @@ def new_run(runs: Path, name: str, model_id: str) -> Run:
     return Run(run_id, folder, model_id)
 
 
-def environment() -> dict[str, Any]:
-    """Versions, hardware, commit and command of this process."""
+def environment(packages: Sequence[str]) -> dict[str, Any]:
+    """Versions, hardware, commit and command of this process.
+
+    Args:
+        packages: Distributions that count beside core and its libraries: the model's own.
+    """
     import torch
 
-    wanted = ("kelly-core", "kelly-emotion", "torch", "numpy", "lightning-fabric")
+    wanted = ("kelly-core", *packages, "torch", "numpy", "lightning-fabric")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -10,47 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kelly_emotion.windows import cut_window, evaluation_starts, gather_windows, speech_region, training_bounds
-
-IN_MEMORY_BYTES = 1 << 30
-"""Log-mels up to this size are laid end to end in memory; larger sets stay memory-mapped."""
-
-
-class MelStore:
-    """Log-mels of all clips at one speed, and where speech lies in each.
-
-    Args:
-        clips: one (frames, n_mels) array per clip, dB.
-    """
-
-    def __init__(self, clips: Sequence[NDArray[np.float32]]) -> None:
-        self.clips = clips
-        self.lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
-        self.offsets = np.concatenate(([0], np.cumsum(self.lengths)[:-1])).astype(np.int64)
-        self.regions = [speech_region(clip) for clip in clips]
-        fits = sum(clip.nbytes for clip in clips) <= IN_MEMORY_BYTES
-        self._flat = np.concatenate(clips) if fits else None
-
-    def windows(self, clips: NDArray[np.int64], starts: NDArray[np.int64], window: int) -> NDArray[np.float32]:
-        """Cut one window from each of several clips.
-
-        Args:
-            clips: (batch,) which clips.
-            starts: (batch,) first frames; negative or late ones are padded with silence.
-            window: frames of each.
-
-        Returns:
-            (batch, 1, n_mels, window), dB.
-        """
-        if self._flat is not None:
-            return gather_windows(self._flat, self.offsets, self.lengths, clips, starts, window)
-        cut = [cut_window(self.clips[c], int(s), window) for c, s in zip(clips, starts, strict=True)]
-        return np.ascontiguousarray(np.stack(cut).transpose(0, 2, 1))[:, None]
-
-    def region_of(self, clip: int) -> NDArray[np.float32]:
-        """The speech of a clip: (frames, n_mels), dB."""
-        start, stop = self.regions[clip]
-        return self.clips[clip][max(0, start) : stop]
+from kelly_core.sound.store import MelStore
+from kelly_core.sound.windows import training_bounds
 
 
 @dataclass(frozen=True)
@@ -112,13 +73,7 @@ class ClipSource:
         self, batch_size: int, hop: int
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
         """All windows of all clips with the clip each belongs to, `batch_size` windows at a time."""
-        starts = [evaluation_starts(region, self.window, hop) for region in self.store.regions]
-        owners = np.repeat(np.arange(len(self)), [len(of_clip) for of_clip in starts])
-        flat = np.array([start for of_clip in starts for start in of_clip], dtype=np.int64)
+        owners, starts = self.store.grid(self.window, hop)
         for at in range(0, len(owners), batch_size):
             part = slice(at, at + batch_size)
-            yield self.store.windows(owners[part], flat[part], self.window), owners[part]
-
-    def regions_of_clips(self) -> Iterator[NDArray[np.float32]]:
-        """The speech of each clip: (frames, n_mels), dB."""
-        return (self.store.region_of(clip) for clip in range(len(self)))
+            yield self.store.windows(owners[part], starts[part], self.window), owners[part]

@@ -8,7 +8,6 @@ from kelly_emotion.config import EmotionConfig
 from kelly_emotion.model.chunk import PooledChunks, StreamingChunk
 from kelly_emotion.model.cnn import EmotionCnn
 from kelly_emotion.model.mlp import EmotionMlp
-from kelly_emotion.model.standardize import Standardize
 from kelly_emotion.model.streaming import EmotionStreaming
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     "EmotionMlp",
     "EmotionStreaming",
     "PooledChunks",
-    "Standardize",
     "StreamingChunk",
     "build_network",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from kelly_emotion.model.standardize import Standardize
+from kelly_core.sound.standardize import Standardize
 
 
 class EmotionMlp(nn.Module):

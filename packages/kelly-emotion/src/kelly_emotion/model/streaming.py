@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kelly_core.chain import Activation, BatchNorm, Layer, conv2d_of, layers_of
-from kelly_emotion.model.standardize import Standardize
+from kelly_core.sound.standardize import Standardize
 
 
 class CausalConv(nn.Module):

@@ -1,10 +1,11 @@
-"""Where speech lies in a log-mel clip, and how windows are cut from it (numpy only).
+"""Where a log-mel clip sounds, and how windows are cut from it (numpy only).
 
 Units: mel spectrograms are `(frames, n_mels)` power in dB, floored at `FLOOR_DB`; positions are frames.
-A frame is 256 samples at 16 kHz (16 ms). Regions are half-open `(start, stop)`.
+Regions are half-open `(start, stop)`.
 
-The speech region is found relative to the clip's own noise floor. A threshold below the *peak* would make
-the region's length depend on loudness, and with it on the emotion.
+The active region (speech, a note) is found relative to the clip's own noise floor. A threshold below the
+*peak* would make the region's length depend on loudness, and with it on what loudness says: in speech, the
+emotion.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOOR_DB = -100.0
+"""Level of digital silence in a log-mel: what its power is floored at."""
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -27,10 +29,11 @@ def frame_energy_db(mel_db: FloatArray) -> FloatArray:
     Returns:
         `(frames,)`, dB.
     """
-    return (10.0 * np.log10(np.power(10.0, mel_db / 10.0).sum(axis=1))).astype(np.float32)
+    energy: FloatArray = 10.0 * np.log10(np.power(np.float32(10.0), mel_db / 10.0).sum(axis=1))
+    return energy.astype(np.float32)
 
 
-def speech_region(
+def active_region(
     mel_db: FloatArray,
     above_noise_db: float = 15.0,
     noise_quantile: float = 0.1,
@@ -41,8 +44,8 @@ def speech_region(
     """Find the span from the first to the last frame that stands out of the noise.
 
     Frames of digital silence (at the log floor) say nothing about the noise and are left out of its
-    estimate. Where the clip has no quiet part the noise estimate lies in the speech; the threshold is
-    therefore never above the median of the energies, so that half the frames always count as speech.
+    estimate. Where the clip has no quiet part the noise estimate lies in the sound; the threshold is
+    therefore never above the median of the energies, so that half the frames always count.
 
     Args:
         mel_db: `(frames, n_mels)`, power dB.
@@ -82,7 +85,7 @@ def training_bounds(region: tuple[int, int], window: int) -> tuple[int, int]:
     A region shorter than the window may lie anywhere inside it; a longer one is cropped anywhere.
 
     Args:
-        region: speech `(start, stop)`, frames.
+        region: active `(start, stop)`, frames.
         window: frames of the window.
 
     Returns:
@@ -93,10 +96,10 @@ def training_bounds(region: tuple[int, int], window: int) -> tuple[int, int]:
 
 
 def evaluation_starts(region: tuple[int, int], window: int, hop: int) -> list[int]:
-    """Window starts for evaluation: one centred window for short speech, else evenly spread ones.
+    """Window starts for evaluation: one centred window for a short region, else evenly spread ones.
 
     Args:
-        region: speech `(start, stop)`, frames.
+        region: active `(start, stop)`, frames.
         window: frames of the window.
         hop: largest distance between two starts, frames.
 
@@ -151,3 +154,16 @@ def gather_windows(
     out = flat[rows]  # (batch, window, n_mels)
     out[~inside] = FLOOR_DB
     return np.ascontiguousarray(out.transpose(0, 2, 1))[:, None]
+
+
+def louder(mel_db: FloatArray, gain_db: float) -> FloatArray:
+    """A log-mel as its sound would give it at another level: digital silence stays silent.
+
+    Args:
+        mel_db: any shape, power dB.
+        gain_db: negative for softer.
+
+    Returns:
+        The same shape.
+    """
+    return np.where(mel_db > FLOOR_DB, np.maximum(mel_db + np.float32(gain_db), FLOOR_DB), mel_db)

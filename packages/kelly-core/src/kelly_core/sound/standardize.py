@@ -25,3 +25,7 @@ class Standardize(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """Return `mel` in units of the training set's deviation; same shape."""
         return (mel - self.mean) / self.std
+
+    def back(self, values: Tensor) -> Tensor:
+        """The inverse: units of the deviation to dB; same shape."""
+        return values * self.std + self.mean

@@ -1,0 +1,1 @@
+"""From listed sound to windows."""
