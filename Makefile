@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS
 EXPORT := $(UV) export --quiet --format requirements.txt --no-emit-workspace --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-wheels lint format docs bench lock check-lock check-packages check-floor \
+.PHONY: help setup demo test test-thorough test-wheels lint format docs bench lock check-lock check-packages check-floor \
 	release stranger tagged clean
 
 help: ## List the targets
@@ -49,6 +49,9 @@ demo: setup ## Train, export, verify, register and try a model on built-in data
 
 test: setup ## Run all tests and the examples in docstrings
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal
+
+test-thorough: setup ## Run the tests that make test leaves out for their length
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal -m thorough
 
 test-wheels: setup ## Install each package's wheel alone, list, train, export; PACKAGE=NAME for one
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m "" $(if $(PACKAGE),-k $(PACKAGE)) tests/test_wheels.py

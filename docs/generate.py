@@ -256,13 +256,15 @@ def _latency(file: Path) -> str:
     report = json.loads(file.read_text(encoding="utf-8"))
     lines = [f"{file.stem.capitalize()}, {report['machine']['processor']}, one thread, one item:", ""]
     lines += [
-        "| model | runtime | call | p50 ms | p99 ms | p99.9 ms | longest ms | budget |",
-        "|---|---|---|" + "---:|" * 5,
+        "| model | runtime | call | p50 ms | p99 ms | p99.9 ms | longest ms | after others | budget |",
+        "|---|---|---|" + "---:|" * 6,
     ]
     for model in report["models"]:
         name = f"{model['model']}, `{model['architecture_type']}`"
         for row in model["rows"]:
-            times = " | ".join(f"{row[key]:.3f}" for key in ("p50_ms", "p99_ms", "p999_ms", "max_ms"))
+            times = " | ".join(
+                f"{row[key]:.3f}" for key in ("p50_ms", "p99_ms", "p999_ms", "max_ms", "after_others_ms")
+            )
             budget = (
                 f"{row['p99_ms'] / model['budget_ms']:.0%} of {model['budget_ms']:g} ms"
                 if row["budget"]

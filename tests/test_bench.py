@@ -118,7 +118,7 @@ def test_what_is_not_exported_is_named(kelly, tmp_path, monkeypatch):
 
 def test_only_calls_under_the_budget_s_rule_can_miss_it():
     slow = np.full(100, 7.0)
-    rows = [Timed("onnx", "whole", slow, counts=False), Timed("onnx", "step", slow, counts=True)]
+    rows = [Timed("onnx", "whole", slow, 9.0, counts=False), Timed("onnx", "step", slow, 9.0, counts=True)]
     assert ModelTimes("m", "m", "mlp", 5.0, rows, {}).misses() == [
         "m: onnx, step: p99 is 7.000 ms, the budget is 5 ms"
     ]
@@ -126,7 +126,7 @@ def test_only_calls_under_the_budget_s_rule_can_miss_it():
 
 
 def test_a_budget_that_nothing_was_held_to_is_missed():
-    empty = [Timed("empty graph", "", np.full(20, 0.1))]
+    empty = [Timed("empty graph", "", np.full(20, 0.1), 0.2)]
     (line,) = ModelTimes("m", "m", "mlp", 5.0, empty, {"coreml": "not on Linux"}).misses()
     assert "nothing was timed that the budget is for (coreml: not on Linux)" in line
     (line,) = ModelTimes("m", "m", "mlp", 5.0, empty, {}).misses()
@@ -212,7 +212,7 @@ def test_a_model_whose_call_is_a_step_is_called_once_each():
 
 
 def test_the_picture_has_a_panel_for_each_model(tmp_path):
-    rows = [Timed("onnx", "whole", np.sort(np.random.default_rng(0).gamma(2.0, 1.0, 50)), counts=True)]
+    rows = [Timed("onnx", "whole", np.sort(np.random.default_rng(0).gamma(2.0, 1.0, 50)), 9.0, counts=True)]
     models = [ModelTimes(name, name, "mlp", 5.0, rows, {}) for name in ("one", "two")]
     path = tmp_path / "pictures" / "latency.svg"
     draw(models, path, {"processor": "toy"})

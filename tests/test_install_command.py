@@ -33,7 +33,7 @@ def shelf(uv, tmp_path_factory):
     return SimpleNamespace(wheels=place / "wheels", tuner=tuner)
 
 
-@pytest.fixture(scope="module", params=["pip", "uv"])
+@pytest.fixture(scope="module", params=[pytest.param("pip", marks=pytest.mark.thorough), "uv"])
 def environment(request, uv, distributions, tmp_path_factory):
     """An environment with kelly-core, and pip or else uv on the path; runs `kelly` there."""
     folder = tmp_path_factory.mktemp(request.param) / "env"

@@ -26,7 +26,6 @@ from kelly_core.registry.validate import validate
 from kelly_core.workspace import Workspace
 from kelly_emotion.demo import DemoOptions
 from kelly_emotion.demo.dataset import make_clips
-from tools.stranger import stranger
 from tools.workspace import clean_environment, make_environment
 
 torch.set_num_threads(1)
@@ -367,8 +366,3 @@ def test_notes_are_played_where_there_is_nothing_but_numpy(package, install, tmp
     assert (tmp_path / "there.mid").read_bytes() == here.read_bytes()
     assert there("kelly", "verify", "dynamicsengine")["passed"]
     assert not (tmp_path / "there" / "models").exists()
-
-
-@pytest.mark.slow
-def test_a_stranger_comes_from_wheels_to_a_prediction_elsewhere(distributions, tmp_path):
-    stranger(distributions.wheels, tmp_path)

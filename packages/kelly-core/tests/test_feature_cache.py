@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kelly_core.data import Item
+from kelly_core.data import Item, processes
 from kelly_core.data.feature_set import build_features
 from kelly_core.errors import DataError, KellyError
 from kelly_core.features.cache import FeatureCache, cache_size, clear_cache
@@ -72,7 +72,9 @@ def test_a_warm_start_neither_decodes_nor_computes(items, cache):
     assert warm.content_hashes == cold.content_hashes
 
 
-def test_several_workers_give_the_same(items, cache, tmp_path):
+def test_several_workers_give_the_same(items, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "STARTING", 0.0)
+    monkeypatch.setattr(processes, "_TRIAL", 0.0)
     alone = build_features(items, np.abs, cache)
     many = build_features(items, np.abs, FeatureCache(tmp_path / "other", {}, "1"), workers=2)
     assert many.content_hash == alone.content_hash

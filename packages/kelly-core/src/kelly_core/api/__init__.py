@@ -179,6 +179,7 @@ AREAS = (
             "kelly_core.data.metadata": ("NAMES", "find_metadata", "read_metadata"),
             "kelly_core.data.midi_folder": ("open_midi_folder",),
             "kelly_core.data.sound_folder": ("list_sounds", "open_sound_folder"),
+            "kelly_core.data.processes": ("each",),
             "kelly_core.data.splits": ("describe_split", "group_position", "split_items"),
         },
     ),

@@ -49,6 +49,10 @@ class LatencyInfo(StrictModel):
     p999_ms: float
     max_ms: float
     calls: int
+    after_others_ms: float | None = Field(
+        default=None,
+        description="median of a call right after other networks', when caches hold none of this one",
+    )
     load_ms: float | None = None
     first_ms: float | None = None
     memory_mib: float | None = Field(default=None, description="growth of a process that loads and calls it")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from kelly_core.data.audio_files import content_hash, read_audio
 from kelly_core.data.dataset import Item, Problem
+from kelly_core.data.processes import each
 from kelly_core.errors import DataError
 from kelly_core.features.cache import FeatureCache, file_state
 from kelly_core.progress import Progress, Silent
@@ -59,7 +59,7 @@ def build_features(
             does `sample_rate`.
         cache: Where features are kept.
         progress: Where the work reports.
-        workers: Processes; more than one needs joblib.
+        workers: Processes that may share the work where it is long; more than one needs joblib.
         sample_rate: Rate that clips are read at, in Hz.
         strict: Whether an unusable file is an error.
         description: What the progress shows.
@@ -74,7 +74,7 @@ def build_features(
     reasons: dict[str, str] = {}
     waiting = _Waiting(cache, sample_rate)
     try:
-        done = _work(missing, compute, sample_rate, workers)
+        done = each(_one, [(path, compute, sample_rate) for path in missing], workers)
         follow = (progress or Silent()).track(done, description, total=len(missing)) if missing else done
         for result in follow:
             if result.array is None:
@@ -135,20 +135,6 @@ class _Waiting:
             {r.path: (r.state, r.content) for r in self._results if r.state is not None}, self._sample_rate
         )
         self._results, self._bytes = [], 0
-
-
-def _work(paths: Sequence[str], compute: Compute, sample_rate: int, workers: int) -> Iterator[_Result]:
-    if workers > 1 and len(paths) > workers:
-        import joblib  # an extra; one worker needs nothing
-
-        jobs: Iterable[Any] = (joblib.delayed(_one)(path, compute, sample_rate) for path in paths)
-        with warnings.catch_warnings():
-            # Stopping at the first unusable file leaves results unused: that is what was asked for.
-            warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")
-            yield from joblib.Parallel(n_jobs=workers, return_as="generator")(jobs)
-        return
-    for path in paths:
-        yield _one(path, compute, sample_rate)
 
 
 def _one(path: str, compute: Compute, sample_rate: int) -> _Result:

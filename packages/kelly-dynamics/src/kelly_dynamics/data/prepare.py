@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kelly_core.data import Dataset, Item, Problem
+from kelly_core.data.processes import each
 from kelly_core.data.splits import describe_split
 from kelly_core.errors import DataError
 from kelly_core.features.cache import FeatureCache, file_state
@@ -81,8 +80,9 @@ def _tables(
     problems: list[Problem] = []
     waiting: dict[str, NDArray[np.float32]] = {}
     if missing:
+        pairs = [(item.path, item.extra.get("score") or None) for item in missing]
         done = context.progress.track(
-            _work(missing, context.workers), "reading performances", total=len(missing)
+            each(table_or_reason, pairs, context.workers), "reading performances", total=len(missing)
         )
         for item, result in zip(missing, done, strict=True):
             if isinstance(result, str):
@@ -103,21 +103,6 @@ def _tables(
         found = cache.get_many(list(dict.fromkeys(keys.values())))
     tables = {path: found[key] for path, key in keys.items() if key in found}
     return {path: keys[path] for path in tables}, tables, problems
-
-
-def _work(items: Sequence[Item], workers: int) -> Iterator[NDArray[np.float32] | str]:
-    pairs = [(item.path, item.extra.get("score") or None) for item in items]
-    if workers > 1 and len(items) > workers:
-        import joblib  # an extra; one worker needs nothing
-
-        jobs: Iterable[Any] = (joblib.delayed(table_or_reason)(*pair) for pair in pairs)
-        with warnings.catch_warnings():
-            # Stopping at the first unusable file leaves results unused: that is what was asked for.
-            warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")
-            yield from joblib.Parallel(n_jobs=workers, return_as="generator")(jobs)
-        return
-    for pair in pairs:
-        yield table_or_reason(*pair)
 
 
 def _sha256(name: str) -> str:

@@ -16,7 +16,20 @@ QUANTILES = (0.5, 0.99, 0.999)
 def headings(budget: float) -> tuple[str, ...]:
     """Of the table of one model."""
     share = f"p99 / {budget:g} ms"
-    return ("runtime", "call", "p50 ms", "p99", "p99.9", "max", share, "first ms", "load ms", "MiB", "calls")
+    return (
+        "runtime",
+        "call",
+        "p50 ms",
+        "p99",
+        "p99.9",
+        "max",
+        "after others",
+        share,
+        "first ms",
+        "load ms",
+        "MiB",
+        "calls",
+    )
 
 
 def table_rows(times: ModelTimes) -> list[tuple[str, ...]]:
@@ -27,6 +40,7 @@ def table_rows(times: ModelTimes) -> list[tuple[str, ...]]:
             row.what,
             *(f"{row.quantile(share):.3f}" for share in QUANTILES),
             f"{row.ms[-1]:.3f}",
+            f"{row.after_others_ms:.3f}",
             f"{row.quantile(0.99) / times.budget_ms:.0%}" if row.counts else "",
             *(_cell(row, key) for key in ("first_ms", "load_ms", "memory_mib")),
             str(len(row.ms)),

@@ -1,4 +1,4 @@
-"""Timing calls in turn, so that a change of the machine's load meets all alike; and the figures of it."""
+"""Timing calls block by block in turn, so that a change of load meets all alike; and the figures of it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from kelly_core.workspace import Workspace
 
 WARM_UP = 20
+BLOCK = 20
+"""Calls that follow each other. One before them isn't counted among them: caches hold other networks then."""
 LONGEST_S = 20.0
 """A slow call gets fewer runs: all calls of a model together take about this long."""
 
@@ -38,6 +40,7 @@ class Timed:
     Attributes:
         runtime, what: As in `Call`.
         ms: (calls,) every time, in ms, sorted.
+        after_others_ms: Median of those calls that came right after other networks'.
         cold: `load_ms`, `library_ms`, `first_ms`, `memory_mib`; empty for what isn't a runtime.
         counts: Whether the model's budget is for this call.
     """
@@ -45,6 +48,7 @@ class Timed:
     runtime: str
     what: str
     ms: NDArray[np.float64]
+    after_others_ms: float
     cold: Mapping[str, float] = field(default_factory=dict)
     counts: bool = False
 
@@ -128,10 +132,11 @@ def time_model(
             call.runtime,
             call.what,
             ms,
+            after_others,
             cold.get(call.runtime, {}),
             call.runtime in counting and call.what == live,
         )
-        for call, ms in times
+        for call, ms, after_others in times
     ]
     about = name, contract.model_id, contract.architecture_type, contract.latency_budget_ms
     return ModelTimes(*about, rows, not_run, waited)
@@ -148,6 +153,7 @@ def figures(times: ModelTimes, hardware: str) -> list[LatencyInfo]:
             p999_ms=_rounded(row.quantile(0.999)),
             max_ms=_rounded(float(row.ms[-1])),
             calls=len(row.ms),
+            after_others_ms=_rounded(row.after_others_ms),
             load_ms=row.cold.get("load_ms"),
             first_ms=row.cold.get("first_ms"),
             memory_mib=row.cold.get("memory_mib"),
@@ -177,8 +183,8 @@ def machine() -> dict[str, Any]:
 
 def _in_turn(
     calls: Sequence[Call], runs: int, progress: Progress, name: str
-) -> tuple[list[tuple[Call, NDArray[np.float64]]], float]:
-    """Milliseconds of each call: `runs` of each, fewer of slow ones, after a warm-up; and `waited`."""
+) -> tuple[list[tuple[Call, NDArray[np.float64], float]], float]:
+    """Sorted ms of each call, `runs` of each, fewer of slow ones; with `after_others_ms`; and `waited`."""
     planned = []
     for call in calls:
         started = time.perf_counter()
@@ -187,26 +193,29 @@ def _in_turn(
         usual = (time.perf_counter() - started) / WARM_UP
         planned.append(max(20, min(runs, round(LONGEST_S / len(calls) / max(usual, 1e-6)))))
     times: list[list[float]] = [[] for _ in calls]
+    firsts: list[list[float]] = [[] for _ in calls]
     begun, computed = time.perf_counter(), time.process_time()
     gc.collect()
     gc.disable()  # a collection would be counted as the runtime's
     try:
-        for turn in _tracked(progress, max(planned, default=0), f"{name}: timing {len(calls)} calls in turn"):
+        progress.say(f"{name}: timing {len(calls)} calls in turn")
+        for done in range(0, max(planned, default=0), BLOCK):
             for at, call in enumerate(calls):
-                if turn < planned[at]:
-                    started = time.perf_counter()
-                    call.run()
-                    times[at].append((time.perf_counter() - started) * 1000.0)
+                if done < planned[at]:
+                    firsts[at].append(_milliseconds(call))
+                    times[at] += [_milliseconds(call) for _ in range(min(BLOCK, planned[at] - done))]
     finally:
         gc.enable()
     elapsed = time.perf_counter() - begun
     waited = max(0.0, 1.0 - (time.process_time() - computed) / elapsed)
-    return [(call, np.sort(np.array(ms))) for call, ms in zip(calls, times, strict=True)], waited
+    figures = zip(calls, map(np.sort, map(np.array, times)), map(float, map(np.median, firsts)), strict=True)
+    return list(figures), waited
 
 
-def _tracked(progress: Progress, turns: int, text: str) -> Iterable[int]:
-    progress.say(text)
-    return range(turns)
+def _milliseconds(call: Call) -> float:
+    started = time.perf_counter()
+    call.run()
+    return (time.perf_counter() - started) * 1000.0
 
 
 def _cold(workspace: Workspace, model_id: str, runtime: str) -> dict[str, float]:
