@@ -24,9 +24,12 @@ export UV_PYTHON_DOWNLOADS
 
 EXPORT := $(UV) export --quiet --format requirements.txt --no-emit-workspace --no-header --no-annotate
 
+# Its note that another program will replace it in 2027 is no warning about our pages.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-wheels lint format docs bench lock check-lock check-packages check-floor \
-	release stranger tagged clean
+.PHONY: help setup demo test test-wheels lint format docs site site-serve \
+	bench lock check-lock check-packages check-floor release stranger tagged clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +69,12 @@ format: setup ## Let ruff mend and format what it can
 docs: setup ## Write the generated pages and tables of docs/ anew
 	$(BIN)/python docs/generate.py
 
+site: setup ## Build the site of docs/ into site/; any warning is an error
+	@$(MKDOCS) build --quiet && echo "the site is in site/: make site-serve shows it"
+
+site-serve: setup ## Show the site at localhost:8000 while pages change
+	@$(MKDOCS) serve
+
 bench: setup ## Run every benchmark in turn
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit; done
 
@@ -98,4 +107,4 @@ tagged: setup ## Print the package that TAG=NAME-vVERSION releases
 	@$(BIN)/python -m tools.tagged $(TAG)
 
 clean: ## Remove what the targets made; the environment and uv stay
-	rm -rf $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(DEMO) dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

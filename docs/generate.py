@@ -17,6 +17,8 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+import data_flow
+
 DOCS = Path(__file__).resolve().parent
 BEGIN, END = "<!-- {name}: generated -->", "<!-- end -->"
 
@@ -50,6 +52,7 @@ def main() -> int:
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Each generated file with the text that it should have."""
+    yield DOCS / "images" / "data-flow.svg", data_flow.svg()
     makers: dict[str, Callable[..., str]] = {
         "hooks": hooks,
         "config": config,
@@ -60,8 +63,9 @@ def pages() -> Iterator[tuple[Path, str]]:
         "rules": rules,
         "api": api,
         "errors": errors,
+        "python": python,
     }
-    for file in sorted(DOCS.glob("*.md")):
+    for file in sorted(DOCS.rglob("*.md")):
         text = file.read_text(encoding="utf-8")
         blocks = [block.split() for block in re.findall(BEGIN.format(name="([a-z0-9 -]+)"), text)]
         mine = [block for block in blocks if block[0] in makers]
@@ -76,7 +80,7 @@ def fill(text: str, block: str, content: str, page: str) -> str:
     begin = BEGIN.format(name=block)
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(END)}", re.DOTALL)
     if not pattern.search(text):
-        raise SystemExit(f"docs/{page}: no block {begin} ... {END}")
+        raise SystemExit(f"{page}: no block {begin} ... {END}")
     return pattern.sub(lambda _: f"{begin}\n{content.strip()}\n{END}", text, count=1)
 
 
@@ -138,6 +142,17 @@ def api() -> str:
         for module, names in area.modules.items():
             rows += [f"| `{name}` | `{module}` | {_summary(module, name)} |" for name in names]
         sections.append("\n".join(rows))
+    return "\n\n".join(sections)
+
+
+def python() -> str:
+    """A directive for each public name, from which mkdocstrings writes the site's page."""
+    from kelly_core.api import AREAS
+
+    sections = []
+    for area in AREAS:
+        names = [f"::: {module}.{name}" for module, names in area.modules.items() for name in names]
+        sections.append("\n\n".join([f"## {area.title}", *names]))
     return "\n\n".join(sections)
 
 

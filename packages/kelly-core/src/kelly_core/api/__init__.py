@@ -1,6 +1,6 @@
 """What plugin authors may import: `PUBLIC`. Everything else of kelly_core may change without notice.
 
-docs/api.md is generated from it, and says what becomes of plugins when it changes. The modules are only named
+docs/reference/api.md is generated from it, and says what becomes of plugins when it changes. The modules are only named
 here, not imported.
 """
 
