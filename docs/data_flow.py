@@ -13,7 +13,7 @@ ROWS = (
         ("checkpoint", "checkpoint", "checkpoints/"),
     ),
     (
-        ("evaluate", "evaluate", "metrics.json"),
+        ("evaluate", "evaluate", "results.json"),
         ("export", "export, kelly-export", "models/"),
         ("verify", "verify", "contract.json"),
         ("register, card", "registry, cards", "registry.json"),
