@@ -28,7 +28,7 @@ EXPORT := $(UV) export --quiet --format requirements.txt --no-emit-workspace --n
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-wheels lint format docs site site-serve \
+.PHONY: help setup demo test test-docs test-wheels lint format docs site site-serve \
 	bench lock check-lock check-packages check-floor release stranger tagged clean
 
 help: ## List the targets
@@ -52,6 +52,9 @@ demo: setup ## Train, export, verify, register and try a model on built-in data
 
 test: setup ## Run all tests and the examples in docstrings
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal
+
+test-docs: setup ## Run the commands of every page; PAGE=NAME for those whose path has it
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m docs $(if $(PAGE),-k $(PAGE)) tests/test_docs_blocks.py
 
 test-wheels: setup ## Install each package's wheel alone, list, train, export; PACKAGE=NAME for one
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m "" $(if $(PACKAGE),-k $(PACKAGE)) tests/test_wheels.py

@@ -1,7 +1,8 @@
 """Every command block in the pages runs as it stands, or a comment before it says why not.
 
 `make test` reads all of them: each call of `kelly` is parsed by the real command. `make test-docs` also runs each page from
-top to bottom, as one script in a folder of its own. CONTRIBUTING.md says what a page may write in comments.
+top to bottom, as one script in a folder of its own; those that need an empty folder run in `make test`, too.
+CONTRIBUTING.md says what a page may write in comments.
 """
 
 import ast
@@ -22,9 +23,8 @@ GLOBS = ("*.md", "docs/**/*.md", "packages/*/README.md", "examples/**/README.md"
 PAGES = sorted(file for pattern in GLOBS for file in ROOT.glob(pattern))
 SHELL = {"sh", "bash", "console"}
 MODELS = ("emotion", "melody", "harmony", "dynamics", "groove")
-PLACES = ("a small workspace",)
-QUICK = {"docs/migration.md", "docs/reference/midi.md", "packages/kelly-core/README.md"}
-"""Pages that `make test` runs as well."""
+PLACE = re.compile(r"^<!-- run in: (.+) -->$", re.MULTILINE)
+EMPTY, FILES, SMALL = "an empty folder", "a folder of files", "a small workspace"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def blocks(page):
             opened = Block(number + 1, "before", "")
         elif line.startswith("```"):
             opened = Block(number + 1, line.removeprefix("```"), "", reason)
-        elif reason:
+        elif reason and not line.startswith("<!--"):
             raise AssertionError(f"{page}:{number}: no block follows the comment 'not run: {reason}'")
         elif match := re.fullmatch(r"<!-- not run: (.+) -->", line):
             reason = match[1]
@@ -81,7 +81,7 @@ def test_blocks_name_their_language_and_comments_are_understood(page):
     text = page.read_text(encoding="utf-8")
     assert [block.line for block in blocks(page) if not block.language] == []
     assert re.findall(r"^[ \t]+```.*", text, re.MULTILINE) == [], "a block that is indented is not found here"
-    assert set(re.findall(r"<!-- run in: (.+) -->", text)) <= set(PLACES)
+    assert set(PLACE.findall(text)) <= {EMPTY, FILES, SMALL}
     assert text.count("<!-- not run:") == sum(bool(block.reason) for block in blocks(page))
     for block in blocks(page):
         if block.language == "python" and block.runs:
@@ -158,7 +158,7 @@ def bash(code, folder, home):
 
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory):
-    """A folder with sound and MIDI files as a reader may have them, and a home with recordings; from the demo sets."""
+    """A folder with sound and scores as a reader may have them, and a home with recordings; from the demo sets."""
     folder = tmp_path_factory.mktemp("inputs")
     home, cache = folder / "home", folder / "demo" / "data" / "cache"
     home.mkdir()
@@ -171,11 +171,12 @@ def inputs(tmp_path_factory):
             (home / "recordings" / clip.parent.name).mkdir(parents=True, exist_ok=True)
             shutil.copy(clip, home / "recordings" / clip.parent.name)
     files = {model: sorted(cache.glob(f"{model}-demo/**/*.mid")) for model in MODELS}
-    single = {"beat": "groove", "drummer": "groove", "flat": "dynamics", "seed": "melody", "melody": "harmony"}
+    single = {"beat": "groove", "drummer": "groove", "flat": "harmony", "seed": "melody", "melody": "harmony"}
     for number, (name, model) in enumerate(single.items()):
         shutil.copy(files[model][number], folder / f"{name}.mid")
     for name, model in {"beats": "groove", "seeds": "melody", "tunes": "harmony"}.items():
         shutil.copytree(files[model][0].parent, folder / name, ignore=lambda _, names: sorted(names)[20:])
+    shutil.copy(next(cache.glob("dynamics-demo/*/*/*.musicxml")), folder / "score.musicxml")
     shutil.rmtree(folder / "demo")
     return folder
 
@@ -192,12 +193,18 @@ def small_workspace(inputs, tmp_path_factory):
     return folder
 
 
+def place_of(page):
+    return next(iter(PLACE.findall(page.read_text(encoding="utf-8"))), FILES)
+
+
 @pytest.fixture
 def place(request, page, tmp_path):
     """A copy of the folder that the page asks for, with what lies in a clone beside it."""
-    small = "<!-- run in: a small workspace -->" in page.read_text(encoding="utf-8")
-    folder = tmp_path / "here"
-    shutil.copytree(request.getfixturevalue("small_workspace" if small else "inputs"), folder)
+    folder, asked = tmp_path / "here", place_of(page)
+    if asked == EMPTY:
+        (folder / "home").mkdir(parents=True)
+    else:
+        shutil.copytree(request.getfixturevalue("inputs" if asked == FILES else "small_workspace"), folder)
     for name in ("benchmarks", "examples", "packages"):
         (folder / name).symlink_to(ROOT / name)
     return folder
@@ -207,7 +214,7 @@ def place(request, page, tmp_path):
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=name_of(page), marks=[] if name_of(page) in QUICK else pytest.mark.docs)
+        pytest.param(page, id=name_of(page), marks=[] if place_of(page) == EMPTY else pytest.mark.docs)
         for page in PAGES
         if script(page)
     ],
