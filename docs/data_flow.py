@@ -1,4 +1,4 @@
-"""The picture of docs/explanation/architecture.md, drawn from the table below: `python docs/generate.py` writes it."""  # noqa: INP001 - a script
+"""The picture of docs/explanation/architecture.md, drawn from the table below; generate.py writes it."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def svg() -> str:
     width = 2 * MARGIN + 6 * BOX + 5 * GAP
     height = 2 * MARGIN + STRIDE + HEIGHT + 28
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="Data flow">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
+        "<title>The way of the data</title>",
         f"<style>{STYLE}</style>",
         '<marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">',
         '<path class="head" d="M0 0L8 4L0 8z"/></marker>',

@@ -15,9 +15,9 @@ PAGE = DOCS / "tutorial" / "quickstart.md"
 PICTURE = DOCS / "images" / "tutorial-confusion.png"
 # A block of commands, and the place behind it for what it prints.
 BLOCK = re.compile(
-    r"^```(?P<language>sh|python)\n(?P<code>.*?)^```\n\n<!-- printed -->\n.*?<!-- end -->", re.MULTILINE | re.DOTALL
+    r"^```(?P<language>sh|python)\n(?P<code>.*?)^```\n\n<!-- printed -->\n.*?<!-- end -->",
+    re.MULTILINE | re.DOTALL,
 )
-WIDTH = "110"
 
 
 def main() -> None:
@@ -26,9 +26,8 @@ def main() -> None:
     found = list(BLOCK.finditer(text))
     with tempfile.TemporaryDirectory() as folder:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        env = {**os.environ, "HOME": folder, "PATH": path, "COLUMNS": WIDTH, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
-        for name in ("KELLY_WORKSPACE", "KELLY_DATA_ROOT"):
-            env.pop(name, None)
+        mine = {"HOME": folder, "PATH": path, "COLUMNS": "110", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+        env = {key: value for key, value in os.environ.items() if not key.startswith("KELLY_")} | mine
         code = "\n".join(f"{_shell(block)}\necho '<<end of block>>'" for block in found)
         command = ["bash", "-c", f"set -eu\nexec 2>&1\n{code}"]
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)

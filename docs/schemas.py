@@ -1,4 +1,4 @@
-"""Tables of docs/reference/contract.md and registry.md, from the JSON Schemas that Kelly writes beside these files."""  # noqa: INP001 - a script
+"""Tables of docs/reference/contract.md and registry.md, from the JSON Schemas of these files."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -62,18 +62,16 @@ def _type(field: dict[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
-    for choice in ("anyOf", "oneOf"):
-        if choice in field:
-            return " or ".join(dict.fromkeys(map(_type, field[choice])))
-    if field.get("type") == "array":
-        return f"list of {_type(field['items'])}" if field.get("items") else "list"
-    if field.get("type") == "object":
-        values = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
-        return f"by name: {_type(values)}" if isinstance(values, dict) and values else "object"
+    if values := field.get("enum", [field["const"]] if "const" in field else []):
+        return ", ".join(f"`{value}`" for value in values)
+    if choices := field.get("anyOf", field.get("oneOf")):
+        return " or ".join(dict.fromkeys(map(_type, choices)))
+    if items := field.get("items"):
+        return f"list of {_type(items)}"
+    named = [field.get("additionalProperties"), *field.get("patternProperties", {}).values()]
+    for values in named:
+        if isinstance(values, dict) and values:
+            return f"by name: {_type(values)}"
     return str(field.get("type", "any"))
 
 

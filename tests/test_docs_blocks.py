@@ -1,8 +1,8 @@
 """Every command block in the pages runs as it stands, or a comment before it says why not.
 
-`make test` reads all of them: each call of `kelly` is parsed by the real command. `make test-docs` also runs each page from
-top to bottom, as one script in a folder of its own; those that need an empty folder run in `make test`, too.
-CONTRIBUTING.md says what a page may write in comments.
+`make test` reads all of them: each call of `kelly` is parsed by the real command. `make test-docs` also runs
+each page from top to bottom, as one script in a folder of its own; those that need an empty folder run in
+`make test`, too. CONTRIBUTING.md says what a page may write in comments.
 """
 
 import ast
@@ -17,12 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from typer.exceptions import TyperException
+
+from kelly_core.errors import KellyError
 
 ROOT = Path(__file__).resolve().parents[1]
 GLOBS = ("*.md", "docs/**/*.md", "packages/*/README.md", "examples/**/README.md")
 PAGES = sorted(file for pattern in GLOBS for file in ROOT.glob(pattern))
 SHELL = {"sh", "bash", "console"}
 MODELS = ("emotion", "melody", "harmony", "dynamics", "groove")
+EAGER = {"--help", "--version", "--install-completion", "--show-completion"}
+"""Options that do what they say while they are read."""
 PLACE = re.compile(r"^<!-- run in: (.+) -->$", re.MULTILINE)
 EMPTY, FILES, SMALL = "an empty folder", "a folder of files", "a small workspace"
 
@@ -95,7 +100,7 @@ def calls_of_kelly(code):
             words = shlex.split(part, comments=True)
             while words and re.fullmatch(r"\w+=.*", words[0]):
                 del words[0]
-            if words[:1] == ["kelly"]:
+            if words[:1] == ["kelly"] and not EAGER & {*words}:
                 yield number, words[1:]
 
 
@@ -119,9 +124,26 @@ def test_every_call_of_kelly_has_a_command_and_options_that_exist(page):
                 continue  # the command of a plugin that isn't installed here
             try:
                 parse(words)
-            except Exception as error:  # whatever a command says about its arguments
+            except (KellyError, TyperException) as error:
                 if "does not exist" not in str(error):  # a file of the reader's
                     wrong.append(f"{name_of(page)}:{block.line + number}: kelly {' '.join(words)}: {error}")
+    assert wrong == []
+
+
+@every_page
+def test_calls_of_kelly_inside_sentences_have_options_that_exist(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    wrong = []
+    for span in re.findall(r"`(kelly [^`]+)`", text):
+        for _, words in calls_of_kelly(span.replace("\n", " ")):
+            try:
+                parse(words)
+            except (
+                KellyError,
+                TyperException,
+            ) as error:  # what is left out or stands for something is no fault
+                if "no such option" in str(error).lower():
+                    wrong.append(f"{span}: {error}")
     assert wrong == []
 
 
@@ -158,7 +180,7 @@ def bash(code, folder, home):
 
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory):
-    """A folder with sound and scores as a reader may have them, and a home with recordings; from the demo sets."""
+    """A folder with sound and scores as a reader may have them, and a home with recordings: demo data."""
     folder = tmp_path_factory.mktemp("inputs")
     home, cache = folder / "home", folder / "demo" / "data" / "cache"
     home.mkdir()
