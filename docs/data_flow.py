@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Room, where it is, what it leaves in the workspace.
+# Room, where it is in core, which files it reads or leaves.
 ROWS = (
     (
         ("discover", "catalog, plugins", "entry points"),
@@ -22,43 +22,43 @@ ROWS = (
     ),
 )
 BOX, GAP, HEIGHT, STRIDE, MARGIN = 124, 26, 56, 124, 16
-STYLE = """
-.paper { fill: #ffffff } .box { fill: #eceff1; stroke: #546e7a } .line { stroke: #546e7a; fill: none }
-.head { fill: #546e7a } text { font-family: sans-serif; text-anchor: middle; fill: #263238; font-size: 12px }
-.room { font-weight: bold; font-size: 14px } .left { fill: #00695c; font-family: monospace; font-size: 11.5px }
-""".strip()
+INK, LINE, PAPER, FILL, LEFT = "#263238", "#546e7a", "#ffffff", "#eceff1", "#00695c"
 
 
 def svg() -> str:
-    """The rooms from left to right in two rows, under each what it leaves behind."""
+    """The rooms from left to right in two rows, under each its files."""
     width = 2 * MARGIN + 6 * BOX + 5 * GAP
     height = 2 * MARGIN + STRIDE + HEIGHT + 28
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         "<title>The way of the data</title>",
-        f"<style>{STYLE}</style>",
-        '<marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">',
-        '<path class="head" d="M0 0L8 4L0 8z"/></marker>',
-        f'<rect class="paper" width="{width}" height="{height}" rx="8"/>',
+        f'<rect width="{width}" height="{height}" rx="8" fill="{PAPER}"/>',
+        '<g font-family="sans-serif" text-anchor="middle">',
     ]
     for row, rooms in enumerate(ROWS):
         top = MARGIN + row * STRIDE
         for column, (room, where, leaves) in enumerate(rooms):
             left = MARGIN + column * (BOX + GAP)
-            middle = left + BOX / 2
+            size = f'width="{BOX}" height="{HEIGHT}" rx="6"'
             parts += [
-                f'<rect class="box" x="{left}" y="{top}" width="{BOX}" height="{HEIGHT}" rx="6"/>',
-                f'<text class="room" x="{middle:g}" y="{top + 24}">{room}</text>',
-                f'<text x="{middle:g}" y="{top + 43}">{where}</text>',
-                f'<text class="left" x="{middle:g}" y="{top + HEIGHT + 18}">{leaves}</text>',
+                f'<rect x="{left}" y="{top}" {size} fill="{FILL}" stroke="{LINE}"/>',
+                _text(left, top + 24, room, 14, INK, ' font-weight="bold"'),
+                _text(left, top + 43, where, 12, INK),
+                _text(left, top + HEIGHT + 18, leaves, 12, LEFT),
             ]
             if column:
-                parts.append(_arrow(f"M{left - GAP} {top + HEIGHT / 2:g}H{left - 2}"))
-    first, last = MARGIN + BOX / 2, MARGIN + 5 * (BOX + GAP) + BOX / 2
-    turn = MARGIN + HEIGHT + 40
-    parts.append(_arrow(f"M{last:g} {MARGIN + HEIGHT + 24}V{turn}H{first:g}V{MARGIN + STRIDE - 2}"))
-    return "\n".join([*parts, "</svg>", ""])
+                parts += _arrow(f"M{left - GAP} {top + HEIGHT // 2}H{left - 8}", left - 2, top + HEIGHT // 2)
+    first, last = MARGIN + BOX // 2, MARGIN + 5 * (BOX + GAP) + BOX // 2
+    turn, below = MARGIN + HEIGHT + 40, MARGIN + STRIDE - 2
+    parts += _arrow(f"M{last} {MARGIN + HEIGHT + 24}V{turn}H{first}V{below - 6}", first, below, down=True)
+    return "\n".join([*parts, "</g>", "</svg>", ""])
 
 
-def _arrow(path: str) -> str:
-    return f'<path class="line" d="{path}" marker-end="url(#head)"/>'
+def _text(left: int, y: int, text: str, size: int, colour: str, more: str = "") -> str:
+    return f'<text x="{left + BOX // 2}" y="{y}" font-size="{size}" fill="{colour}"{more}>{text}</text>'
+
+
+def _arrow(path: str, x: int, y: int, *, down: bool = False) -> list[str]:
+    """A line and a head whose point is at `x`, `y`."""
+    head = f"M{x - 4} {y - 7}H{x + 4}L{x} {y}z" if down else f"M{x - 7} {y - 4}V{y + 4}L{x} {y}z"
+    return [f'<path d="{path}" fill="none" stroke="{LINE}"/>', f'<path d="{head}" fill="{LINE}"/>']
