@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GLOBS = ("*.md", "docs/**/*.md", "packages/*/README.md", "examples/**/README.md")
 PAGES = sorted(file for pattern in GLOBS for file in ROOT.glob(pattern))
 SHELL = {"sh", "bash", "console"}
+OTHERS = {"cpp", "csv", "js", "json", "pycon", "python", "swift", "text", "toml", "yaml"}
 MODELS = ("emotion", "melody", "harmony", "dynamics", "groove")
 EAGER = {"--help", "--version", "--install-completion", "--show-completion"}
 """Options that do what they say while they are read."""
@@ -84,7 +85,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 @every_page
 def test_blocks_name_their_language_and_comments_are_understood(page):
     text = page.read_text(encoding="utf-8")
-    assert [block.line for block in blocks(page) if not block.language] == []
+    assert {block.language for block in blocks(page)} <= SHELL | OTHERS
     assert re.findall(r"^[ \t]+```.*", text, re.MULTILINE) == [], "a block that is indented is not found here"
     assert set(PLACE.findall(text)) <= {EMPTY, FILES, SMALL}
     marks = re.findall(r"^<!-- not run:", text, re.MULTILINE)
@@ -114,6 +115,12 @@ def parse(words):
         context = command.make_context(name, list(words), parent=context)
         rest = [*context._protected_args, *context.args] if hasattr(command, "resolve_command") else []
         name, command, words = command.resolve_command(context, rest) if rest else (None, None, [])
+
+
+@pytest.mark.parametrize("words", ["train emotion --nonsense", "nonsense emotion", "data nonsense", "verify"])
+def test_a_wrong_call_is_found(words):
+    with pytest.raises(TyperException):
+        parse(words.split())
 
 
 @every_page
