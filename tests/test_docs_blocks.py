@@ -26,7 +26,7 @@ GLOBS = ("*.md", "docs/**/*.md", "packages/*/README.md", "examples/**/README.md"
 PAGES = sorted(file for pattern in GLOBS for file in ROOT.glob(pattern))
 SHELL = {"sh", "bash", "console"}
 OTHERS = {"cpp", "csv", "js", "json", "pycon", "python", "swift", "text", "toml", "yaml"}
-MODELS = ("emotion", "melody", "harmony", "dynamics", "groove")
+MODELS = ("emotion", "melody", "harmony", "dynamics", "groove", "audio-autoencoder")
 EAGER = {"--help", "--version", "--install-completion", "--show-completion"}
 """Options that do what they say while they are read."""
 PLACE = re.compile(r"^<!-- run in: (.+) -->$", re.MULTILINE)
@@ -206,6 +206,8 @@ def inputs(tmp_path_factory):
         shutil.copy(files[model][number], folder / f"{name}.mid")
     for name, model in {"beats": "groove", "seeds": "melody", "tunes": "harmony"}.items():
         shutil.copytree(files[model][0].parent, folder / name, ignore=lambda _, names: sorted(names)[20:])
+    for samples in (folder / "samples", home / "samples"):
+        shutil.copytree(next(cache.glob("embedding-demo/*/")), samples, ignore=lambda *_: ["complete.json"])
     shutil.copy(next(cache.glob("dynamics-demo/*/*/*.musicxml")), folder / "score.musicxml")
     shutil.rmtree(folder / "demo")
     return folder
@@ -213,7 +215,7 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_workspace(inputs, tmp_path_factory):
-    """The same, with `epochs: 1` in each file of configs/ and the five models trained so on demo data."""
+    """The same, with `epochs: 1` in each file of configs/ and every model trained so on demo data."""
     folder = tmp_path_factory.mktemp("small") / "workspace"
     shutil.copytree(inputs, folder)
     lines = ["kelly init"]
