@@ -24,9 +24,12 @@ export UV_PYTHON_DOWNLOADS
 
 EXPORT := $(UV) export --quiet --format requirements.txt --no-emit-workspace --no-header --no-annotate
 
+# Its note that another program will replace it in 2027 is no warning about our pages.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-thorough test-wheels lint format docs bench lock check-lock check-packages check-floor \
-	release stranger tagged clean
+.PHONY: help setup demo test test-docs test-thorough test-wheels lint format docs site site-serve \
+	bench lock check-lock check-packages check-floor release stranger tagged clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +53,9 @@ demo: setup ## Train, export, verify, register and try a model on built-in data
 test: setup ## Run all tests and the examples in docstrings
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal
 
+test-docs: setup ## Run the commands of every page; PAGE=NAME for those whose path has it
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m docs $(if $(PAGE),-k $(PAGE)) tests/test_docs_blocks.py
+
 test-thorough: setup ## Run the tests that make test leaves out for their length
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal -m thorough
 
@@ -68,6 +74,12 @@ format: setup ## Let ruff mend and format what it can
 
 docs: setup ## Write the generated pages and tables of docs/ anew
 	$(BIN)/python docs/generate.py
+
+site: setup ## Build the site of docs/ into site/; any warning is an error
+	@$(MKDOCS) build # --quiet would hide warnings from the strict mode, too
+
+site-serve: setup ## Show the site at localhost:8000 while pages change
+	@$(MKDOCS) serve
 
 bench: setup ## Run every benchmark in turn
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit; done
@@ -101,4 +113,4 @@ tagged: setup ## Print the package that TAG=NAME-vVERSION releases
 	@$(BIN)/python -m tools.tagged $(TAG)
 
 clean: ## Remove what the targets made; the environment and uv stay
-	rm -rf $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(DEMO) dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

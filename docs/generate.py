@@ -17,6 +17,9 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+import data_flow
+import schemas
+
 DOCS = Path(__file__).resolve().parent
 BEGIN, END = "<!-- {name}: generated -->", "<!-- end -->"
 
@@ -50,6 +53,10 @@ def main() -> int:
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Each generated file with the text that it should have."""
+    yield DOCS / "images" / "data-flow.svg", data_flow.svg()
+    for name in schemas.SCHEMAS:
+        text = json.dumps(schemas.schema(name), indent=2, ensure_ascii=False) + "\n"
+        yield DOCS / "reference" / f"{name}.schema.json", text
     makers: dict[str, Callable[..., str]] = {
         "hooks": hooks,
         "config": config,
@@ -60,8 +67,11 @@ def pages() -> Iterator[tuple[Path, str]]:
         "rules": rules,
         "api": api,
         "errors": errors,
+        "python": python,
+        "schema": schemas.tables,
+        "status": status,
     }
-    for file in sorted(DOCS.glob("*.md")):
+    for file in sorted(DOCS.rglob("*.md")):
         text = file.read_text(encoding="utf-8")
         blocks = [block.split() for block in re.findall(BEGIN.format(name="([a-z0-9 -]+)"), text)]
         mine = [block for block in blocks if block[0] in makers]
@@ -76,7 +86,7 @@ def fill(text: str, block: str, content: str, page: str) -> str:
     begin = BEGIN.format(name=block)
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(END)}", re.DOTALL)
     if not pattern.search(text):
-        raise SystemExit(f"docs/{page}: no block {begin} ... {END}")
+        raise SystemExit(f"{page}: no block {begin} ... {END}")
     return pattern.sub(lambda _: f"{begin}\n{content.strip()}\n{END}", text, count=1)
 
 
@@ -96,7 +106,7 @@ def _hook(name: str, function: Any) -> str:
     text, _, example = inspect.cleandoc(function.__doc__ or "").partition(">>>")
     summary, _, arguments = text.partition("Args:")
     returns = str(inspect.signature(function)).replace("'", "")
-    parts = [f"## {name}", f"```python\n{name}{returns}\n```", summary.strip()]
+    parts = [f"## {name}", f"<!-- not run: a signature -->\n```python\n{name}{returns}\n```", summary.strip()]
     if arguments.strip():
         parts.append(re.sub(r"^ +(\w+): ", r"- `\1`: ", arguments.strip("\n").rstrip(), flags=re.MULTILINE))
     parts.append(f"```pycon\n>>>{example.rstrip()}\n```")
@@ -139,6 +149,24 @@ def api() -> str:
             rows += [f"| `{name}` | `{module}` | {_summary(module, name)} |" for name in names]
         sections.append("\n".join(rows))
     return "\n\n".join(sections)
+
+
+def python() -> str:
+    """A directive for each public name, from which mkdocstrings writes the site's page."""
+    from kelly_core.api import AREAS
+
+    sections = []
+    for area in AREAS:
+        names = [f"::: {module}.{name}" for module, names in area.modules.items() for name in names]
+        sections.append("\n\n".join([f"## {area.title}", *names]))
+    return "\n\n".join(sections)
+
+
+def status() -> str:
+    """The table of moves between statuses, where the code states it."""
+    from kelly_core.registry import status as module
+
+    return "\n".join(line for line in (module.__doc__ or "").splitlines() if line.startswith("|"))
 
 
 def _summary(module: str, name: str) -> str:
@@ -285,6 +313,7 @@ def _protocol(report: dict[str, Any], *, part: bool) -> str:
     size = "Seeds" if "arms" in report else f"{report['parameters']:,} parameters, seeds"
     lines = [title, "", f"{size} {seeds.replace(',', ', ')}. Made by", ""]
     chosen = "".join(f" --arm {name}" for name in arms if part and name)
+    lines += ["<!-- not run: trains for hours, on data of others -->"]
     lines += ["```bash", f"{command}{chosen} --seeds {seeds}", "```"]
     for name, arm in arms.items():
         lines += _arm(report, name, arm)

@@ -1,4 +1,4 @@
-"""Writes the picture and the table of docs/demo-data.md: `python docs/make_demo_picture.py`."""  # noqa: INP001 - a script
+"""Writes the picture and the table of docs/reference/demo-data.md: `python docs/make_demo_picture.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def draw(file: Path) -> None:
 def main() -> None:
     """Write both."""
     draw(DOCS / "images" / "demo-phrases.png")
-    page = DOCS / "demo-data.md"
+    page = DOCS / "reference" / "demo-data.md"
     begin, end = "<!-- cues: generated -->", "<!-- end -->"
     text = re.sub(
         f"{begin}.*{end}", f"{begin}\n{cue_table()}\n{end}", page.read_text(encoding="utf-8"), flags=re.DOTALL

@@ -1,4 +1,4 @@
-"""Writes the picture of docs/groove.md: `python docs/make_groove_picture.py`."""  # noqa: INP001 - a script
+"""Writes the picture of docs/models/groove.md: `python docs/make_groove_picture.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 

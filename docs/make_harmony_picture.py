@@ -1,4 +1,4 @@
-"""Writes the picture of docs/harmony.md: `python docs/make_harmony_picture.py`."""  # noqa: INP001 - a script
+"""Writes the picture of docs/models/harmony.md: `python docs/make_harmony_picture.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 

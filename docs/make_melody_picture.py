@@ -1,4 +1,4 @@
-"""Writes the picture of docs/melody.md: `python docs/make_melody_picture.py`."""  # noqa: INP001 - a script
+"""Writes the picture of docs/models/melody.md: `python docs/make_melody_picture.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ int main() {
     std::puts(processor.label());
 }
 """
-    assert cpp.program_of("plugin.md", main, build, tmp_path).strip() in EMOTIONS
+    assert cpp.program_of("how-to/plugin.md", main, build, tmp_path).strip() in EMOTIONS
 
 
 @torch.no_grad()

@@ -54,7 +54,7 @@ int main() {
     }
 }
 """
-    said = cpp.program_of("melody.md", main, melody[0], tmp_path).split()
+    said = cpp.program_of("models/melody.md", main, melody[0], tmp_path).split()
     assert len(said) == 20
     assert len(set(said)) > 1
 

@@ -42,7 +42,7 @@ def test_every_hook_is_in_the_docs_with_its_example():
     from kelly_core import hookspecs
 
     names = [name for name in vars(hookspecs) if name.startswith("kelly_")]
-    page = read("docs", "hooks.md")
+    page = read("docs", "reference", "hooks.md")
     assert len(names) >= 10
     for name in names:
         section = page.split(f"## {name}\n")[1].split("\n## ")[0]
@@ -52,7 +52,7 @@ def test_every_hook_is_in_the_docs_with_its_example():
 def test_links_between_pages_lead_somewhere():
     broken = [
         f"{page.relative_to(ROOT)}: {link}"
-        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/*.md")]
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/*.md")]
         for link in re.findall(r"\]\(([^)\s#]+)", page.read_text(encoding="utf-8"))
         if "://" not in link and not (page.parent / link).exists()
     ]
@@ -63,7 +63,7 @@ def test_every_make_command_in_the_pages_exists():
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     for page in [
         *ROOT.glob("*.md"),
-        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/**/*.md"),
         ROOT / ".ci/run",
         *ROOT.glob(".github/workflows/*"),
     ]:
@@ -84,7 +84,7 @@ def test_ci_runs_the_test_command_of_the_readme():
 def test_every_command_in_the_pages_is_one_of_kelly():
     from kelly_core.cli.app import COMMANDS
 
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/README.md")]:
         text = page.read_text(encoding="utf-8")
         named = set(
             re.findall(r"(?:^|`)kelly (?:--workspace \S+ |--no-plugins )?([a-z]+)\b", text, re.MULTILINE)

@@ -64,7 +64,7 @@ def main() -> int:
         prog="python -m tools.release",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="docs/releasing.md has the whole story.",
+        epilog="docs/how-to/releasing.md has the whole story.",
     )
     parser.add_argument("package", help="kelly-emotion, say")
     parser.add_argument(

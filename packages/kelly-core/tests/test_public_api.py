@@ -63,7 +63,7 @@ def kept():
 def test_plugins_import_public_names_only(file):
     text = file.read_text(encoding="utf-8")
     foreign = {f"{module}.{name}" for module, name in imported(text) if name not in PUBLIC.get(module, ())}
-    assert sorted(foreign) == [], "import public names (docs/api.md), or add these to kelly_core.api"
+    assert sorted(foreign) == [], "import public names (docs/reference/api.md), or add these to kelly_core.api"
 
 
 def test_a_private_import_would_be_found():
@@ -85,7 +85,7 @@ def test_no_public_name_has_gone_or_changed():
     lost = sorted(set(before) - set(lines()))
     assert lost == [], (
         "plugins that use these would break: keep the old way working and deprecate it, or raise API_VERSION "
-        "(docs/api.md); then see the head of this file"
+        "(docs/reference/api.md); then see the head of this file"
     )
 
 
@@ -117,7 +117,7 @@ def test_every_public_name_is_there_once_and_documented():
 
 
 def test_the_page_lists_every_public_name_with_a_sentence():
-    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \| (.*) \|$", page, re.MULTILINE)
     assert {(module, name) for name, module, _ in rows} == {
         (module, name) for module, names in PUBLIC.items() for name in names

@@ -154,14 +154,14 @@ def test_any_folder_of_sound_trains_it_and_a_stopped_run_goes_on(kelly, trained)
 
 
 def test_the_examples_of_the_page_do_what_it_says(kelly, trained, capsys):
-    page = (ROOT / "docs/embedding.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/models/embedding.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 2
     assert kelly("predict", "audio-autoencoder", "samples", "-o", "samples/embeddings.csv")[0] == 0
     shown = []
     for block in blocks:
         capsys.readouterr()
-        exec(compile(block, "docs/embedding.md", "exec"), {})
+        exec(compile(block, "docs/models/embedding.md", "exec"), {})
         shown.append(capsys.readouterr().out)
     said = "\n".join(shown)
     assert "(16,)" in said

@@ -6,4 +6,4 @@ API_VERSION = 1
 """Version of the plugin interface. A plugin module states the one it was written for as `KELLY_API`."""
 
 OLDEST_API = 1
-"""Oldest version of it that still works; docs/api.md says what changes it and how long an old one lasts."""
+"""Oldest version of it that still works; docs/reference/api.md says what changes it, and for how long."""

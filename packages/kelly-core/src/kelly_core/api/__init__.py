@@ -1,7 +1,7 @@
 """What plugin authors may import: `PUBLIC`. Everything else of kelly_core may change without notice.
 
-docs/api.md is generated from it, and says what becomes of plugins when it changes. The modules are only named
-here, not imported.
+docs/reference/api.md is generated from it, and says what becomes of plugins when it changes. The modules are
+only named here, not imported.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def command(
     Formats: onnx, onnx-fp16, onnx-int8, torchscript, coreml, coreml-fp16, coreml-state, mlmodel,
     rtneural, cpp.
     rtneural and cpp take plain layers only; where a network has others, the setting that fits is named.
-    `kelly list` shows formats of other plugins, docs/plugin.md how each is used in an app or a plug-in.
+    `kelly list` shows formats of other plugins, docs/how-to/plugin.md how each is used in an app or a plug-in.
     """  # noqa: D301 - \b is the character that keeps these lines apart
     from kelly_core.pipeline.code import write_code
 

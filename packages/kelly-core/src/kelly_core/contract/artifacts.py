@@ -13,9 +13,9 @@ from kelly_core.config.base import StrictModel
 class ArtifactInfo(StrictModel):
     """An exported file beside the contract."""
 
-    file: str
-    sha256: str
-    bytes: int
+    file: str = Field(description="path relative to the contract")
+    sha256: str = Field(description="SHA-256, hexadecimal")
+    bytes: int = Field(description="size; of a folder, of all files in it")
     lossy: float = Field(
         default=0.0,
         description="largest difference from the trained model that the format may make, as a share of an "
@@ -42,21 +42,21 @@ class ArtifactInfo(StrictModel):
 class LatencyInfo(StrictModel):
     """How long a call takes, one thread, one item; times in ms over many calls after a warm-up."""
 
-    runtime: str
+    runtime: str = Field(description="what ran the file")
     what: str = Field(description="whole, step, whole with front end; empty for what isn't a runtime")
-    p50_ms: float
-    p99_ms: float
-    p999_ms: float
-    max_ms: float
-    calls: int
+    p50_ms: float = Field(description="median")
+    p99_ms: float = Field(description="99th percentile")
+    p999_ms: float = Field(description="99.9th percentile")
+    max_ms: float = Field(description="longest call")
+    calls: int = Field(description="calls that were timed")
     after_others_ms: float | None = Field(
         default=None,
         description="median of a call right after other networks', when caches hold none of this one",
     )
-    load_ms: float | None = None
-    first_ms: float | None = None
+    load_ms: float | None = Field(default=None, description="opening the file")
+    first_ms: float | None = Field(default=None, description="the first call")
     memory_mib: float | None = Field(default=None, description="growth of a process that loads and calls it")
-    hardware: str
+    hardware: str = Field(description="processor it was measured on")
 
 
 def _sha256(path: Path) -> str:

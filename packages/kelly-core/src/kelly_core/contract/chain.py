@@ -11,7 +11,7 @@ from kelly_core.contract.host import HostStep, Turn, Votes
 class ChainTensor(StrictModel):
     """A tensor as a part of a frame: its numbers without batch and time, in C order."""
 
-    name: str
+    name: str = Field(description="one of the contract's tensors")
     size: int = Field(description="numbers in the frame")
     one_hot: bool = Field(default=False, description="an index; in the frame a 1 at its place among zeros")
 
@@ -19,7 +19,7 @@ class ChainTensor(StrictModel):
 class ChainState(StrictModel):
     """A state tensor as memory of a layer."""
 
-    name: str
+    name: str = Field(description="one of the contract's tensors")
     axes: list[int] = Field(
         description="axes of the tensor, without the batch, in the layer's order: (past, features, channels)"
     )
@@ -30,7 +30,7 @@ class ChainInfo(StrictModel):
     """How runtimes that compute frame by frame see the tensors; parts of a frame stand side by side."""
 
     time: str = Field(default="", description="the dimension that counts frames; empty: a call is a frame")
-    inputs: list[ChainTensor] = []
+    inputs: list[ChainTensor] = Field(default=[], description="parts of the frame that goes in")
     outputs: list[ChainTensor] = Field(
         default=[], description="the outputs; behind them, what host steps alone take"
     )

@@ -31,20 +31,24 @@ class Contract(StrictModel):
     their following values after its outputs, named `next_<name>`.
     """
 
-    contract_version: str = CONTRACT_VERSION
-    model_id: str
-    model_version: str
-    task: str
-    architecture_type: str
-    parameters: int
-    inputs: list[TensorInfo]
-    outputs: list[TensorInfo]
-    state: list[StateInfo] = []
-    pooling: Pooling = Pooling(kind="none")
+    contract_version: str = Field(
+        default=CONTRACT_VERSION, description="version of this format; a reader refuses a newer one"
+    )
+    model_id: str = Field(description="name of the model's files")
+    model_version: str = Field(description="version of the package that brings the model")
+    task: str = Field(description="what the model does, e.g. emotion_embedding")
+    architecture_type: str = Field(description="which of the model's networks it is")
+    parameters: int = Field(description="trainable numbers")
+    inputs: list[TensorInfo] = Field(description="what a call takes, in order")
+    outputs: list[TensorInfo] = Field(description="what a call gives, in order")
+    state: list[StateInfo] = Field(default=[], description="what goes from call to call, behind the inputs")
+    pooling: Pooling = Field(
+        default=Pooling(kind="none"), description="what the host does with outputs over time"
+    )
     chain: ChainInfo | None = Field(
         default=None, description="set where the network is a chain of layers computed frame by frame"
     )
-    labels: list[str] = []
+    labels: list[str] = Field(default=[], description="classes, in the order of the scores")
     features: dict[str, Any] = Field(
         default={}, description="front end: sample rate, hop, bands, ... with units in the key"
     )
@@ -54,13 +58,13 @@ class Contract(StrictModel):
     tables: dict[str, TableInfo] = Field(
         default={}, description="numbers that a host needs beside the network, e.g. for decoding"
     )
-    latency_budget_ms: float
-    synthetic_data: bool = False
-    run_id: str
-    checkpoint_sha256: str
+    latency_budget_ms: float = Field(description="how long a call may take on one CPU thread, ms")
+    synthetic_data: bool = Field(default=False, description="trained on made, not recorded, data")
+    run_id: str = Field(description="folder below logs/training")
+    checkpoint_sha256: str = Field(description="SHA-256 of the weights, hexadecimal")
     artifacts: dict[str, ArtifactInfo] = Field(default={}, description="exported files by format")
     latency: list[LatencyInfo] = Field(default=[], description="as `kelly bench` measured it")
-    golden: list[GoldenVector] = []
+    golden: list[GoldenVector] = Field(default=[], description="inputs with the trained model's answers")
     interfaces: dict[str, OtherInterface] = Field(
         default={}, description="other interfaces of exported files, e.g. sound in place of features"
     )

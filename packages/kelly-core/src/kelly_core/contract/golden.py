@@ -20,9 +20,9 @@ class GoldenVector(StrictModel):
     consumer has to get the same outputs.
     """
 
-    name: str
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
+    name: str = Field(description="what the case is")
+    inputs: dict[str, Any] = Field(description="tensors by name, as nested lists")
+    outputs: dict[str, Any] = Field(description="tensors by name, as nested lists")
 
     @classmethod
     def of(
@@ -39,10 +39,10 @@ class GoldenVector(StrictModel):
 class OtherInterface(StrictModel):
     """Another interface that files of the model may have; it has no state."""
 
-    inputs: list[TensorInfo]
+    inputs: list[TensorInfo] = Field(description="what a call takes, in order")
     outputs: list[TensorInfo] = Field(default=[], description="empty: the contract's")
     window: dict[str, int] = Field(default={}, description="usual sizes of the varying dimensions")
-    golden: list[GoldenVector] = []
+    golden: list[GoldenVector] = Field(default=[], description="inputs with the trained model's answers")
 
 
 def _as_lists(array: NDArray[Any]) -> Any:

@@ -40,10 +40,10 @@ class Turn(StrictModel):
     part: str = Field(description="part of a frame; what comes of it takes its place")
     by: str = Field(description="part of the frame that goes in: a 1 among zeros")
     per: int = Field(default=1, ge=1, description="places in `by` for one step of the cycle")
-    groups: int = Field(default=1, ge=1)
-    cycle: int = Field(ge=2)
-    inner: int = Field(default=1, ge=1)
-    back: bool = False
+    groups: int = Field(default=1, ge=1, description="circles, one after the other")
+    cycle: int = Field(ge=2, description="places of the circle")
+    inner: int = Field(default=1, ge=1, description="numbers that move together")
+    back: bool = Field(default=False, description="the other way round")
 
 
 HostStep = Annotated[Votes | Turn, Field(discriminator="kind")]

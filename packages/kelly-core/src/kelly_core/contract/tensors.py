@@ -18,12 +18,12 @@ BATCH = "batch"
 class TensorInfo(StrictModel):
     """A named tensor: `shape` has sizes and names of varying dimensions."""
 
-    name: str
-    shape: list[int | str]
-    dtype: str = "float32"
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
+    name: str = Field(description="as in the exported file")
+    shape: list[int | str] = Field(description="sizes, and names of dimensions that vary")
+    dtype: str = Field(default="float32", description="NumPy's name of the type")
+    unit: str = Field(default="", description="what the numbers mean")
+    low: float | None = Field(default=None, description="smallest value there is")
+    high: float | None = Field(default=None, description="largest value there is")
 
     @classmethod
     def from_spec(cls, spec: TensorSpec) -> TensorInfo:
@@ -41,7 +41,7 @@ class TensorInfo(StrictModel):
 class StateInfo(TensorInfo):
     """A recurrent state tensor and the value every element has after a reset."""
 
-    reset: float = 0.0
+    reset: float = Field(default=0.0, description="value of every element after a reset")
 
     @property
     def next_name(self) -> str:
@@ -53,13 +53,13 @@ class Pooling(StrictModel):
     """What the host does with a frame-by-frame network's outputs over time."""
 
     kind: str = Field(description="none, or mean_plus_max: mean of the first half + max of the second half")
-    meaning: str = ""
+    meaning: str = Field(default="", description="the same in words")
 
 
 class TableInfo(StrictModel):
     """Constant numbers that belong to the trained model, of float32."""
 
-    shape: list[int]
+    shape: list[int] = Field(description="sizes of the axes")
     unit: str = Field(default="", description="what the numbers and the axes mean")
     values: list[float] = Field(description="in C order, rounded to four digits")
 

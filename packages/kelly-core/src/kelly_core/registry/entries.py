@@ -51,9 +51,9 @@ class RegistryModel(StrictModel):
 class Interval(RegistryModel):
     """A measured figure with its 95 % interval, where one was computed."""
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+    value: float = Field(description="the figure")
+    low: float | None = Field(default=None, description="lower end of its 95 % interval")
+    high: float | None = Field(default=None, description="upper end of its 95 % interval")
 
     @model_validator(mode="after")
     def _ordered(self) -> Interval:
@@ -100,14 +100,14 @@ class ModelEntry(RegistryModel):
     file: RelativePath | None = Field(description="the artefact to load first")
     format: str | None = Field(description="format of `file`: onnx, rtneural-json, torchscript, ...")
     task: str = Field(description="what it does, e.g. emotion_embedding")
-    status: Status
-    training: Training = Training()
+    status: Status = Field(description="how far it is")
+    training: Training = Field(default=Training(), description="its last training")
     exports: dict[ExportKey, RelativePath | None] = Field(
         default={}, description="artefacts by kind: onnx_path, coreml_path, torchscript_path, ..."
     )
     name: str | None = Field(None, description="short name on the command line, e.g. emotion")
-    model_version: str | None = None
-    architecture_type: str | None = None
+    model_version: str | None = Field(default=None, description="version of the package that brings the model")
+    architecture_type: str | None = Field(default=None, description="which of the model's networks it is")
     parameters: int | None = Field(None, ge=0, description="trainable numbers")
     synthetic_data: bool = Field(False, description="trained on made, not recorded, data")
     dataset: str | None = Field(None, description="dataset plugin that read the data")
@@ -117,8 +117,8 @@ class ModelEntry(RegistryModel):
     metrics: Metrics = Field(default={}, description="split -> metric -> figure")
     baselines: dict[str, Metrics] = Field(default={}, description="baseline -> split -> metric -> figure")
     artifacts: dict[str, Artifact] = Field(default={}, description="exported files by exporter name")
-    contract: FileRef | None = None
-    checkpoint: FileRef | None = None
+    contract: FileRef | None = Field(default=None, description="what a program needs to use it")
+    checkpoint: FileRef | None = Field(default=None, description="its weights")
     card: RelativePath | None = Field(None, description="model card")
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
@@ -127,8 +127,12 @@ class ModelEntry(RegistryModel):
 class Registry(RegistryModel):
     """All models of a workspace."""
 
-    registry_version: str = Field(REGISTRY_VERSION, pattern=r"^1\.\d+$")
-    models: list[ModelEntry] = []
+    registry_version: str = Field(
+        REGISTRY_VERSION,
+        pattern=r"^1\.\d+$",
+        description="version of this format; a reader refuses a newer one",
+    )
+    models: list[ModelEntry] = Field(default=[], description="one entry each")
 
     @model_validator(mode="after")
     def _unique(self) -> Registry:
