@@ -12,7 +12,11 @@ from kelly_core.data import Dataset
 from kelly_core.evaluate import Protocol
 
 FOLDS = 5
-ARMS = {"score": {"input": "score"}, "live": {"input": "live"}}
+ARMS = {
+    "score": {"input": "score"},
+    "chain": {"input": "score", "architecture_type": "mlp"},
+    "live": {"input": "live"},
+}
 
 
 def official_split(dataset: Dataset, seed: int) -> Sequence[tuple[str, dict[str, NDArray[np.int64]]]]:  # noqa: ARG001

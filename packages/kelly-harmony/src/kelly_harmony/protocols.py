@@ -15,9 +15,10 @@ from kelly_core.evaluate import Protocol
 ARMS = {
     "causal": {"architecture_type": "mlp"},
     "recurrent": {"architecture_type": "gru"},
+    "chain": {"architecture_type": "frames"},
     "offline": {"architecture_type": "tcn"},
 }
-"""`causal` and `recurrent` hear a tune up to the beat that is named, `offline` both sides of it."""
+"""`causal`, `recurrent` and `chain` hear a tune up to the beat that is named, `offline` both sides of it."""
 
 
 def one_split(dataset: Dataset, seed: int) -> Sequence[tuple[str, dict[str, NDArray[np.int64]]]]:  # noqa: ARG001
