@@ -152,7 +152,10 @@ def test_a_finished_run_can_be_extended_but_not_changed(kelly, clips, tmp_path):
     code, _, err = kelly("train", "emotion", "--resume", "--lr", "0.1")
     assert code == 2
     assert "'learning_rate' can't change" in err
-    code, _, err = kelly("train", "emotion", "--resume", "--epochs", "3")
+    code, _, err = kelly("train", "emotion", "--resume", "--data", tmp_path)
+    assert code == 2
+    assert "'--data' can't change" in err
+    code, _, err = kelly("train", "emotion", "--data", clips, *QUICK, "--epochs", "3", "--resume")
     assert code == 0, err
     (run_folder,) = (tmp_path / "ws" / "logs" / "training").iterdir()
     assert [json.loads(line)["epoch"] for line in (run_folder / "metrics.jsonl").open()] == [1, 2, 3]

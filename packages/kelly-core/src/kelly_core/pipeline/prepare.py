@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kelly_core.config import TrainConfig
-from kelly_core.config.resolve import Resolved, dump, load_stored, resolve, workspace_file
+from kelly_core.config.resolve import (
+    Resolved,
+    describe_changes,
+    dump,
+    load_stored,
+    resolve,
+    workspace_file,
+)
 from kelly_core.data.discover import feature_cache_folder, open_dataset
 from kelly_core.data.splits import split_items
 from kelly_core.errors import CheckpointError, ConfigError
@@ -112,15 +119,12 @@ def missing_exporters(resolved: Resolved[Any], host: PluginHost) -> list[str]:
 
 def resolve_config(request: Request, spec: ModelSpec, workspace: Workspace) -> Resolved[Any]:
     """The configuration of a request, from flags down to package defaults."""
-    flags = dict(request.flags)
-    if request.dataset is not None:
-        flags["dataset"] = request.dataset
     return resolve(
         spec.config_class(),
         workspace_file=workspace_file(workspace.configs, (spec.name, spec.model_id, *spec.aliases)),
         config_file=request.config_file,
         sets=request.sets,
-        flags=flags,
+        flags=_flags(request),
     )
 
 
@@ -143,27 +147,34 @@ def _resumed(request: Request, spec: ModelSpec, workspace: Workspace, host: Plug
             hint="start a new run",
             code="checkpoint.no-run",
         )
-    given = {key: value for key, value in request.flags.items() if value is not None}
-    refused = [key for key in given if key not in ("epochs", "device")]
-    if refused or request.sets or request.config_file or request.data:
-        what = ", ".join(map(repr, [*refused, *request.sets])) or "--config or --data"
+    stored = load_stored(spec.config_class(), checkpoint["config"], where=str(path))
+    resolved = resolve(
+        spec.config_class(),
+        package_default=dump(stored),
+        config_file=request.config_file,
+        sets=request.sets,
+        flags=_flags(request),
+    )
+    refused = [one.key for one in describe_changes(resolved) if one.key not in ("epochs", "device")]
+    refused += ["--data"] if request.data not in (None, checkpoint["data"]) else []
+    if refused:
         raise ConfigError(
-            f"a resumed run keeps its settings; {what} can't change",
+            f"a resumed run keeps its settings; {', '.join(map(repr, refused))} can't change",
             hint="only --epochs and --device may; leave out --resume to start a new run",
             code="config.resume",
         )
-    if given.get("epochs", checkpoint["epoch"]) < checkpoint["epoch"]:
+    if resolved.config.epochs < checkpoint["epoch"]:
         raise ConfigError(
-            f"{checkpoint['epoch']} epochs are done already; --epochs {given['epochs']} is less",
+            f"{checkpoint['epoch']} epochs are done already; --epochs {resolved.config.epochs} is less",
             hint="give a larger number",
             code="config.resume",
         )
-    config_class = spec.config_class()
-    stored = load_stored(config_class, checkpoint["config"], where=str(path))
-    config = load_stored(config_class, {**dump(stored), **given})
-    origins = {key: f"--{key}" for key in given}
-    resolved = Resolved(config, origins, stored)
     return _with_data(spec, resolved, workspace, host, checkpoint["data"], checkpoint)
+
+
+def _flags(request: Request) -> dict[str, Any]:
+    """Dotted key to value of every flag that names a setting."""
+    return {**request.flags, **({} if request.dataset is None else {"dataset": request.dataset})}
 
 
 def _with_data(
