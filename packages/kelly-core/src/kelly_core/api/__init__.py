@@ -173,7 +173,15 @@ AREAS = (
         {
             "kelly_core.data": ("Dataset", "Item", "Problem"),
             "kelly_core.data.audio_files": ("CONVERTIBLE", "READABLE", "read_audio"),
-            "kelly_core.data.demo": ("LICENCE", "MARKER", "Demo", "read_table", "sides_of", "write_table"),
+            "kelly_core.data.demo": (
+                "LICENCE",
+                "MARKER",
+                "TABLE",
+                "Demo",
+                "read_table",
+                "sides_of",
+                "write_table",
+            ),
             "kelly_core.data.feature_set": ("FeatureSet", "build_features"),
             "kelly_core.data.listing": ("find_files", "sub_folders"),
             "kelly_core.data.metadata": ("NAMES", "find_metadata", "read_metadata"),

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from kelly_core.data import Dataset, Item
-from kelly_core.data.demo import LICENCE, Demo, read_table, sides_of, write_table
+from kelly_core.data import Dataset
+from kelly_core.data.demo import TABLE, Demo, write_table
 from kelly_embedding.demo.instruments import KINDS, SAMPLE_RATE, make_player, render
 
 NOTE = "synthetic: phrases on six made-up instruments by made-up players, not recordings"
-TABLE = "metadata.csv"
 SECONDS = 1.6
 
 
@@ -46,22 +45,7 @@ def open_demo(path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
     Raises:
         ConfigError: An option is out of range.
     """
-    root = DEMO.open(path, options)
-    rows = read_table(root / TABLE)
-    sides = sides_of(sorted({row["speaker"] for row in rows}), one_in=5)
-    items = [
-        Item(str(root / row["file"]), row["label"], row["speaker"], sides.get(row["speaker"])) for row in rows
-    ]
-    return Dataset(
-        name=DEMO.name,
-        root=root,
-        items=tuple(items),
-        synthetic=True,
-        licence=LICENCE,
-        citation="made by Kelly",
-        group_kind="player",
-        notes=(NOTE,),
-    )
+    return DEMO.listed(path, options, group="speaker", group_kind="player", notes=(NOTE,))
 
 
 def _write(folder: Path, options: DemoOptions) -> None:

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kelly_core.data import Dataset, Item
-from kelly_core.data.demo import LICENCE, Demo, read_table, sides_of, write_table
+from kelly_core.data import Dataset
+from kelly_core.data.demo import TABLE, Demo, write_table
 from kelly_emotion.demo.cues import CENTRES, draw_cues
 from kelly_emotion.demo.performers import Performer, make_performer
 from kelly_emotion.demo.phrase import compose
 from kelly_emotion.demo.synth import SAMPLE_RATE, render
 
 NOTE = "synthetic: short phrases made from published acoustic cues, not recordings of people"
-TABLE = "metadata.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +56,15 @@ def open_demo(path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
     Raises:
         ConfigError: An option is out of range.
     """
-    root = DEMO.open(path, options)
-    rows = read_table(root / TABLE)
-    sides = sides_of(sorted({row["speaker"] for row in rows}), one_in=7)
-    items = [
-        Item(
-            path=str(root / row["file"]),
-            label=row["label"],
-            group=row["speaker"],
-            split=sides.get(row["speaker"]),
-            extra={name: row[name] for name in ("duration", "tempo", "key")},
-        )
-        for row in rows
-    ]
-    return Dataset(
-        name=DEMO.name,
-        root=root,
-        items=tuple(items),
-        synthetic=True,
-        licence=LICENCE,
-        citation="made by Kelly from cues in Juslin and Laukka (2003) and Scherer and Oshinsky (1977)",
+    return DEMO.listed(
+        path,
+        options,
+        group="speaker",
+        one_in=7,
         group_kind="performer",
+        extra=("duration", "tempo", "key"),
         notes=(NOTE,),
+        citation="made by Kelly from cues in Juslin and Laukka (2003) and Scherer and Oshinsky (1977)",
     )
 
 

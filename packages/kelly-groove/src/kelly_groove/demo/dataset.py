@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from kelly_core.data import Dataset, Item
-from kelly_core.data.demo import LICENCE, Demo, read_table, sides_of, write_table
+from kelly_core.data import Dataset
+from kelly_core.data.demo import TABLE, Demo, write_table
 from kelly_groove.demo.drummer import PATTERNS, Habits, draw_tempo, make_drummer, perform
 from kelly_groove.drums import CHANNEL, DRUMS, PITCHES
 
 NOTE = "synthetic: patterns played by made-up drummers with made-up habits, not recordings of people"
-TABLE = "metadata.csv"
 COLUMNS = ("file", "drummer", "style", "bpm", "metre")
 TICKS = 480
 
@@ -50,27 +49,8 @@ def open_demo(path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
     Raises:
         ConfigError: An option is out of range.
     """
-    root = DEMO.open(path, options)
-    rows = read_table(root / TABLE)
-    sides = sides_of(sorted({row["drummer"] for row in rows}), one_in=5)
-    items = [
-        Item(
-            path=str(root / row["file"]),
-            group=row["drummer"],
-            split=sides.get(row["drummer"]),
-            extra={name: row[name] for name in ("drummer", "style", "bpm", "metre")},
-        )
-        for row in rows
-    ]
-    return Dataset(
-        name=DEMO.name,
-        root=root,
-        items=tuple(items),
-        synthetic=True,
-        licence=LICENCE,
-        citation="made by Kelly",
-        group_kind="drummer",
-        notes=(NOTE,),
+    return DEMO.listed(
+        path, options, group="drummer", extra=("drummer", "style", "bpm", "metre"), notes=(NOTE,)
     )
 
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from kelly_core.data import Dataset, Item
-from kelly_core.data.demo import LICENCE, Demo, read_table, sides_of, write_table
+from kelly_core.data import Dataset
+from kelly_core.data.demo import TABLE, Demo, write_table
 from kelly_harmony.demo.compose import BEATS, Song, compose
 from kelly_harmony.keys import key_name
 
 NOTE = "synthetic: melodies made up over common progressions, not written by people"
-TABLE = "metadata.csv"
 TICKS = 480
 
 
@@ -47,25 +46,7 @@ def open_demo(path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
     Raises:
         ConfigError: An option is out of range.
     """
-    root = DEMO.open(path, options)
-    rows = read_table(root / TABLE)
-    sides = sides_of([row["file"] for row in rows], one_in=6)
-    items = [
-        Item(
-            str(root / row["file"]), group=row["file"], split=sides.get(row["file"]), extra={"key": row["key"]}
-        )
-        for row in rows
-    ]
-    return Dataset(
-        DEMO.name,
-        root,
-        tuple(items),
-        synthetic=True,
-        licence=LICENCE,
-        citation="made by Kelly",
-        group_kind="song",
-        notes=(NOTE,),
-    )
+    return DEMO.listed(path, options, group="file", one_in=6, group_kind="song", extra=("key",), notes=(NOTE,))
 
 
 def _write(folder: Path, options: DemoOptions) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from kelly_core.data import Dataset, Item
-from kelly_core.data.demo import LICENCE, Demo, read_table, sides_of, write_table
+from kelly_core.data import Dataset
+from kelly_core.data.demo import TABLE, Demo, write_table
 from kelly_melody.demo.tunes import Tune, make_tune
 from kelly_melody.tokens import GRID
 
 NOTE = "synthetic: tunes put together by rules, not by people"
-TABLE = "metadata.csv"
 COLUMNS = ("file", "tune", "key", "metre", "bpm")
 TICKS = 480
 
@@ -48,28 +47,7 @@ def open_demo(path: Path, options: Mapping[str, Any] | None = None) -> Dataset:
     Raises:
         ConfigError: An option is out of range.
     """
-    root = DEMO.open(path, options)
-    rows = read_table(root / TABLE)
-    sides = sides_of(sorted({row["tune"] for row in rows}), one_in=5)
-    items = [
-        Item(
-            path=str(root / row["file"]),
-            group=row["tune"],
-            split=sides.get(row["tune"]),
-            extra={name: row[name] for name in ("key", "metre", "bpm")},
-        )
-        for row in rows
-    ]
-    return Dataset(
-        name=DEMO.name,
-        root=root,
-        items=tuple(items),
-        synthetic=True,
-        licence=LICENCE,
-        citation="made by Kelly",
-        group_kind="tune",
-        notes=(NOTE,),
-    )
+    return DEMO.listed(path, options, group="tune", extra=("key", "metre", "bpm"), notes=(NOTE,))
 
 
 def _write(folder: Path, options: DemoOptions) -> None:
