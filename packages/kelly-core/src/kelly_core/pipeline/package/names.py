@@ -97,7 +97,8 @@ def requirements(spec: ModelSpec, host: PluginHost, artifacts: Mapping[str, Arti
     modules = BUILTIN[first].modules if first in BUILTIN else ()
     extras = ",".join(EXTRA_OF[module] for module in modules)
     asked = {HOST_DISTRIBUTION: f"{HOST_DISTRIBUTION}{f'[{extras}]' if extras else ''}{_range(__version__)}"}
-    owners = [e for e in host.entries if e.kind == "model" and host.spec_of(e) is spec]
+    named = [e for e in host.entries if (e.kind, e.name) == ("model", spec.name)]
+    owners = [e for e in named if host.spec_of(e) is spec]
     owners += [e for e in host.entries if first not in BUILTIN and (e.kind, e.name) == ("exporter", first)]
     for owner in owners:
         asked.setdefault(owner.distribution, f"{owner.distribution}{_range(owner.version)}")
