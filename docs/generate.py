@@ -230,18 +230,19 @@ def _run_kelly(*arguments: str) -> str:
 
 
 def protocols(model: str = "", protocol: str = "") -> str:
-    """A table of figures for each report in docs/protocols/, as `kelly evaluate --output` wrote it.
+    """A table of figures for each report in docs/measured/protocols/, as `kelly evaluate --output` wrote it.
 
     Args:
         model: Only this model's.
         protocol: Only this protocol's.
     """
-    reports = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(DOCS.glob("protocols/*.json"))]
     reports = [
-        report for report in reports if model in {"", report["model"]} and protocol in {"", report["protocol"]}
+        report
+        for report in _measured("protocols").values()
+        if model in {"", report["model"]} and protocol in {"", report["protocol"]}
     ]
     if not reports:
-        return "No measured protocol is kept in `docs/protocols/`."
+        return "No measured protocol is kept in `docs/measured/protocols/`."
     # Arms that were run one by one lie in files of their own: each then says which it holds.
     names = [report["protocol"] for report in reports]
     split = {name for name in names if names.count(name) > 1}
@@ -249,9 +250,9 @@ def protocols(model: str = "", protocol: str = "") -> str:
 
 
 def runtimes() -> str:
-    """A table for each report in docs/runtimes/, as `kelly evaluate MODEL --runtime all --output` wrote it."""
-    reports = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(DOCS.glob("runtimes/*.json"))]
-    return "\n\n".join(map(_runtimes, reports)) or "No measurement is kept in `docs/runtimes/`."
+    """A table for each report in docs/measured/runtimes/, as `kelly evaluate --runtime all -o` wrote it."""
+    tables = map(_runtimes, _measured("runtimes").values())
+    return "\n\n".join(tables) or "No measurement is kept in `docs/measured/runtimes/`."
 
 
 def _runtimes(report: dict[str, Any]) -> str:
@@ -276,13 +277,18 @@ def _runtimes(report: dict[str, Any]) -> str:
 
 
 def latency() -> str:
-    """The tables of docs/latency/*.json, as `kelly bench --json` printed them."""
-    return "\n\n".join(_latency(file) for file in sorted((DOCS / "latency").glob("*.json"), reverse=True))
+    """The tables of docs/measured/latency/*.json, as `kelly bench --json` printed them."""
+    return "\n\n".join(_latency(name, report) for name, report in reversed(_measured("latency").items()))
 
 
-def _latency(file: Path) -> str:
-    report = json.loads(file.read_text(encoding="utf-8"))
-    lines = [f"{file.stem.capitalize()}, {report['machine']['processor']}, one thread, one item:", ""]
+def _measured(kind: str) -> dict[str, dict[str, Any]]:
+    """Name and content of the reports in a folder of docs/measured/, sorted by name."""
+    files = sorted((DOCS / "measured" / kind).glob("*.json"))
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def _latency(name: str, report: dict[str, Any]) -> str:
+    lines = [f"{name.capitalize()}, {report['machine']['processor']}, one thread, one item:", ""]
     lines += [
         "| model | runtime | call | p50 ms | p99 ms | p99.9 ms | longest ms | after others | budget |",
         "|---|---|---|" + "---:|" * 6,

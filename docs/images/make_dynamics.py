@@ -1,4 +1,4 @@
-"""Writes docs/images/dynamics.png: `python docs/make_dynamics_picture.py FLAT.mid PLAYED.mid`."""  # noqa: INP001 - a script
+"""Writes docs/images/dynamics.png: `python docs/images/make_dynamics.py FLAT.mid PLAYED.mid`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from kelly_core.features.midi import read_midi
 from kelly_core.features.midi.picture import draw_roll
 
-PICTURE = Path(__file__).parent / "images" / "dynamics.png"
+PICTURE = Path(__file__).parent / "dynamics.png"
 
 
 def main() -> None:

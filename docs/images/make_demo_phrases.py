@@ -1,4 +1,4 @@
-"""Writes the picture and the table of docs/reference/demo-data.md: `python docs/make_demo_picture.py`."""  # noqa: INP001 - a script
+"""Writes picture and table of docs/reference/demo-data.md: `python docs/images/make_demo_phrases.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kelly_emotion.demo.cues import CENTRES, RATIOS, SPREAD, UNITS, Cues
 from kelly_emotion.demo.dataset import make_clips
 from kelly_emotion.demo.synth import SAMPLE_RATE
 
-DOCS = Path(__file__).parent
+IMAGES = Path(__file__).parent
 
 
 def cue_table() -> str:
@@ -62,8 +62,8 @@ def draw(file: Path) -> None:
 
 def main() -> None:
     """Write both."""
-    draw(DOCS / "images" / "demo-phrases.png")
-    page = DOCS / "reference" / "demo-data.md"
+    draw(IMAGES / "demo-phrases.png")
+    page = IMAGES.parent / "reference" / "demo-data.md"
     begin, end = "<!-- cues: generated -->", "<!-- end -->"
     text = re.sub(
         f"{begin}.*{end}", f"{begin}\n{cue_table()}\n{end}", page.read_text(encoding="utf-8"), flags=re.DOTALL

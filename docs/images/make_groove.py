@@ -1,4 +1,4 @@
-"""Writes the picture of docs/models/groove.md: `python docs/make_groove_picture.py`."""  # noqa: INP001 - a script
+"""Writes the picture of docs/models/groove.md: `python docs/images/make_groove.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kelly_core.cli import run
 from kelly_core.features.midi import make_notes, read_midi, write_notes
 from kelly_groove.drums import CHANNEL, DRUMS, PITCHES, drum_class
 
-DOCS = Path(__file__).parent
+IMAGES = Path(__file__).parent
 TICKS, BPM, BARS = 480, 100.0, 2
 PATTERN = {"kick": (0, 7, 10), "snare": (4, 12, 15), "closed hi-hat": range(0, 16, 2)}
 
@@ -65,7 +65,7 @@ def main() -> None:
             words = ["predict", "groove", str(folder / "flat.mid"), "--style", style, "-o", str(out)]
             assert run([*where, *words]) == 0
             tables[style] = read_midi(out).notes
-        draw(DOCS / "images" / "groove.png", tables)
+        draw(IMAGES / "groove.png", tables)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the picture of docs/models/harmony.md: `python docs/make_harmony_picture.py`."""  # noqa: INP001 - a script
+"""Writes the picture of docs/models/harmony.md: `python docs/images/make_harmony.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kelly_core.cli import run
 from kelly_core.features.midi import make_notes, read_midi, write_notes
 
-DOCS = Path(__file__).parent
+IMAGES = Path(__file__).parent
 TICKS, BPM = 480, 100.0
 TUNE = [
     *((67, 1), (67, 0.5), (69, 0.5), (71, 1), (67, 1), (69, 1), (71, 0.5), (69, 0.5), (66, 2)),
@@ -71,7 +71,7 @@ def main() -> None:
         with told.open("w") as file, redirect_stdout(file):
             assert run([*where, *words]) == 0
         beats = json.loads(told.read_text())["predictions"][0]["per_beat"]
-        draw(DOCS / "images" / "harmony.png", read_midi(out).notes, beats)
+        draw(IMAGES / "harmony.png", read_midi(out).notes, beats)
 
 
 if __name__ == "__main__":

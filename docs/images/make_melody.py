@@ -1,4 +1,4 @@
-"""Writes the picture of docs/models/melody.md: `python docs/make_melody_picture.py`."""  # noqa: INP001 - a script
+"""Writes the picture of docs/models/melody.md: `python docs/images/make_melody.py`."""  # noqa: INP001 - a script
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kelly_core.cli import run
 from kelly_core.features.midi import make_notes, read_midi, write_notes
 from kelly_core.features.midi.picture import draw_roll
 
-DOCS = Path(__file__).parent
+IMAGES = Path(__file__).parent
 BPM = 100.0
 SCALE = (0, 2, 4, 5, 7, 9, 11)
 STEPS = "0 2 4 2 4 5 4 2 0 1 2 1 1 2 3 1 3 4 6 5 4"
@@ -41,7 +41,7 @@ def main() -> None:
             words = ["predict", "melody", str(folder / "seed.mid"), "--key", "G", "--bars", "12"]
             assert run([*where, *words, "--seed", str(number), "--top-p", "0.9", "-o", str(out)]) == 0
             rolls[f"continued for 12 bars, seed {number}"] = read_midi(out).notes
-        draw_roll(DOCS / "images" / "melody.png", rolls, title="6/8, G major", seconds=30.0)
+        draw_roll(IMAGES / "melody.png", rolls, title="6/8, G major", seconds=30.0)
 
 
 if __name__ == "__main__":
