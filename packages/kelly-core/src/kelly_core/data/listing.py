@@ -25,6 +25,14 @@ def find_files(root: str | Path, suffixes: Collection[str], *, max_depth: int = 
             yield entry.path
 
 
+def holds_any(root: str | Path, suffixes: Collection[str]) -> bool:
+    """Whether there is a file with one of these suffixes anywhere below; not where a folder can't be listed."""
+    try:
+        return next(find_files(root, suffixes), None) is not None
+    except (DataError, OSError):
+        return False
+
+
 def sub_folders(root: str | Path) -> list[str]:
     """Names of the folders directly below `root`, sorted, hidden ones left out."""
     return sorted(entry.name for entry in _scan(root) if entry.is_dir() and not entry.name.startswith("."))

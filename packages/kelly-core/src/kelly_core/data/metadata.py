@@ -61,6 +61,10 @@ class Row:
     split: str | None
     extra: Mapping[str, str]
 
+    def group_by(self, columns: Iterable[str]) -> str:
+        """What stands in the first of these columns that isn't empty; where all are, `group`."""
+        return next((self.extra[name] for name in columns if self.extra.get(name)), self.group)
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:

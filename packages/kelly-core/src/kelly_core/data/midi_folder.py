@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kelly_core.data.dataset import Dataset, Item, Problem
-from kelly_core.data.listing import find_files
+from kelly_core.data.listing import find_files, holds_any
 from kelly_core.data.metadata import find_metadata, read_metadata
 from kelly_core.errors import DataError
 from kelly_core.features.midi.read import SUFFIXES, read_midi
@@ -28,10 +28,7 @@ GROUPS = ("group", "song", "tune", "piece", "title", "session", "drummer")
 
 def recognises(path: Path) -> bool:
     """Whether there is a MIDI file anywhere below."""
-    try:
-        return next(iter(find_files(path, SUFFIXES)), None) is not None
-    except (DataError, OSError):
-        return False
+    return holds_any(path, SUFFIXES)
 
 
 def open_midi_folder(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa: ARG001 - it has none
@@ -68,9 +65,8 @@ def _listed(root: Path, metadata: Path) -> list[Item]:
     rows = read_metadata(metadata, needed=("file",)).rows
     items = []
     for row in rows:
-        group = next((row.extra[name] for name in GROUPS if row.extra.get(name)), row.group)
         extra = {"folder": _folder(root, row.path), **row.extra}
-        items.append(Item(row.path, row.label, group, row.split, row.fold, extra))
+        items.append(Item(row.path, row.label, row.group_by(GROUPS), row.split, row.fold, extra))
     return sorted(items, key=lambda item: item.path)
 
 

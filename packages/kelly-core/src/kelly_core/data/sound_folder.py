@@ -13,7 +13,7 @@ from typing import Any
 
 from kelly_core.data.audio_files import CONVERTIBLE, READABLE
 from kelly_core.data.dataset import Dataset, Item, Problem
-from kelly_core.data.listing import find_files
+from kelly_core.data.listing import find_files, holds_any
 from kelly_core.data.metadata import find_metadata, read_metadata
 from kelly_core.errors import DataError
 
@@ -26,10 +26,7 @@ FEWEST_FOLDERS = 5
 
 def recognises(path: Path) -> bool:
     """Whether there is a sound file anywhere below."""
-    try:
-        return next(iter(find_files(path, READABLE)), None) is not None
-    except (DataError, OSError):
-        return False
+    return holds_any(path, READABLE)
 
 
 def open_sound_folder(path: Path, options: Mapping[str, Any]) -> Dataset:  # noqa: ARG001 - it has none
@@ -47,15 +44,7 @@ def open_sound_folder(path: Path, options: Mapping[str, Any]) -> Dataset:  # noq
     if metadata is not None:
         read = read_metadata(metadata, needed=("file",))
         items = [
-            Item(
-                row.path,
-                row.label,
-                next((row.extra[name] for name in GROUPS if row.extra.get(name)), row.group),
-                row.split,
-                row.fold,
-                row.extra,
-            )
-            for row in read.rows
+            Item(row.path, row.label, row.group_by(GROUPS), row.split, row.fold, row.extra) for row in read.rows
         ]
         kind = "speaker" if read.has_speakers else "file"
         named = any(item.extra.get(name) for item in items for name in GROUPS)
